@@ -1,0 +1,53 @@
+"""Hear a neural network train: gradient norms → MIDI notes, live or as files.
+
+The names below are the public surface. They load on first use, so that ``import gradmidi`` stays instant and needs
+neither torch nor matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradmidi.compose import compose
+    from gradmidi.errors import InputError, MissingPartError
+    from gradmidi.outputs.sine import render_sine
+    from gradmidi.recording import Recording
+    from gradmidi.score import Score
+    from gradmidi.theory.scale import Scale
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "InputError": "gradmidi.errors",
+    "MissingPartError": "gradmidi.errors",
+    "Recording": "gradmidi.recording",
+    "Scale": "gradmidi.theory.scale",
+    "Score": "gradmidi.score",
+    "compose": "gradmidi.compose",
+    "render_sine": "gradmidi.outputs.sine",
+}
+
+__all__ = [
+    "InputError",
+    "MissingPartError",
+    "Recording",
+    "Scale",
+    "Score",
+    "__version__",
+    "compose",
+    "render_sine",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gradmidi' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,85 @@
+"""Score → Standard MIDI File, type 1: a conductor track, then one track, channel and instrument a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import mido
+
+from gradmidi.files import whole_file
+from gradmidi.outputs.midi_events import note_events, setup_messages
+from gradmidi.outputs.tuning import PitchReport, choose_tuning, pitch_report
+from gradmidi.score import Score
+
+TICKS_PER_QUARTER = 480  # at 125 quarters a minute one tick is one millisecond exactly
+META_OF = {"loss": "text"}  # every other kind of mark is a marker, which DAWs show on the time line
+
+
+def save_midi(score: Score, path: str | Path, tuning: str = "auto") -> PitchReport:
+    """Write ``score`` to ``path`` and say how exactly its pitches could be sent.
+
+    Args:
+        score: the notes; times are rounded once to ticks of 1 ms at the default tempo.
+        path: the ``.mid`` file, whole or not there at all.
+        tuning: ``12tet``, ``bend`` (range 2 semitones), ``mts``, or ``auto``: ``12tet`` where every tone lies on a
+            key, ``bend`` elsewhere.
+
+    Raises:
+        InputError: an unknown tuning, or the file cannot be written.
+    """
+    pitched = score.frequency[[not score.voices[i].percussion for i in score.layer]]
+    chosen = choose_tuning(tuning, pitched)
+    with whole_file(Path(path)) as temporary:
+        midi_file(score, chosen).save(str(temporary))
+    return pitch_report(pitched, chosen)
+
+
+def midi_file(score: Score, tuning: str) -> mido.MidiFile:
+    """The file in memory; ``tuning`` is one that is already chosen."""
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
+    file.tracks.append(_conductor_track(score))
+    events: dict[int, list[tuple[int, mido.Message]]] = {index: [] for index in range(len(score.voices))}
+    for time, voice, message in note_events(score, tuning):
+        events[voice].append((_tick(time, score), message))
+    for index, voice in enumerate(score.voices):
+        if voice.percussion and not events[index]:
+            continue
+        head: list[mido.Message | mido.MetaMessage] = [
+            mido.MetaMessage("track_name", name=voice.name),
+            *setup_messages(voice, tuning),
+        ]
+        file.tracks.append(_track([*((0, message) for message in head), *events[index]], score))
+    return file
+
+
+def _conductor_track(score: Score) -> mido.MidiTrack:
+    head = [
+        mido.MetaMessage("track_name", name=score.title),
+        mido.MetaMessage("set_tempo", tempo=_microseconds_per_quarter(score)),
+        mido.MetaMessage("time_signature", numerator=4, denominator=4),
+    ]
+    marks = score.marks
+    said = zip(marks.time.tolist(), marks.kind.tolist(), marks.text.tolist(), strict=True)
+    events = [
+        (_tick(time, score), mido.MetaMessage(META_OF.get(kind, "marker"), text=text)) for time, kind, text in said
+    ]
+    return _track([*((0, message) for message in head), *events], score)
+
+
+def _track(events: Iterable[tuple[int, mido.Message | mido.MetaMessage]], score: Score) -> mido.MidiTrack:
+    """Absolute ticks → deltas; the track ends with the last rest."""
+    track = mido.MidiTrack()
+    now = 0
+    for tick, message in [*events, (_tick(score.length, score), mido.MetaMessage("end_of_track"))]:
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track
+
+
+def _tick(seconds: float, score: Score) -> int:
+    return round(seconds * TICKS_PER_QUARTER * 1_000_000 / _microseconds_per_quarter(score))
+
+
+def _microseconds_per_quarter(score: Score) -> int:
+    return round(60_000_000 / score.tempo)

@@ -1,0 +1,122 @@
+"""Recording: what was measured, steps × layers of gradient norms with metrics and metadata. Knows nobody but its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gradmidi.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Per-layer norms of a training run.
+
+    Attributes:
+        layers: names of the L layers, in forward order.
+        steps: (N,) int64, the optimizer step of each row, counted from 0.
+        norms: (N, L) float64, L2 norms; nan and inf are kept as measured.
+        metrics: further numbers a step, each (N,) float64, such as ``epoch`` and ``loss``.
+        meta: how the run was made (model, optimizer, seed, versions …), text by key.
+        gaps: (N, L) bool, True where a layer had no gradient at that step. There the norm is nan, but
+            it is silence, not an alarm. In the CSV a gap is an empty cell.
+
+    Raises:
+        InputError: shapes do not fit together, or there is no layer.
+    """
+
+    layers: tuple[str, ...]
+    steps: NDArray[np.int64]
+    norms: NDArray[np.float64]
+    metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
+    gaps: NDArray[np.bool_] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        norms = np.asarray(self.norms, dtype=np.float64)
+        steps = np.asarray(self.steps, dtype=np.int64)
+        gaps = np.zeros(norms.shape, dtype=bool) if self.gaps is None else np.asarray(self.gaps, dtype=bool)
+        metrics = {name: np.asarray(values, dtype=np.float64) for name, values in self.metrics.items()}
+        layers = tuple(self.layers)
+        if not layers:
+            raise InputError("a recording needs at least one layer")
+        if len(set(layers)) != len(layers):
+            raise InputError(f"layer names must differ from each other: {', '.join(layers)}")
+        expected = (len(steps), len(layers))
+        for name, shape in (("norms", norms.shape), ("gaps", gaps.shape)):
+            if shape != expected:
+                raise InputError(
+                    f"{name} have shape {shape}, but {expected[0]} steps × {expected[1]} layers were given"
+                )
+        for name, values in metrics.items():
+            if values.shape != steps.shape:
+                raise InputError(f"metric {name!r} has shape {values.shape}, but there are {len(steps)} steps")
+        for name, value in (
+            ("layers", layers),
+            ("steps", steps),
+            ("norms", norms),
+            ("gaps", gaps),
+            ("metrics", metrics),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __repr__(self) -> str:
+        return f"<Recording of {len(self)} steps × {len(self.layers)} layers: {', '.join(self.layers)}>"
+
+    def rows(self, start: int | None = None, stop: int | None = None) -> Recording:
+        """The rows from ``start`` up to ``stop``, by position as in a slice of a list."""
+        part = slice(start, stop)
+        metrics = {name: values[part] for name, values in self.metrics.items()}
+        return Recording(self.layers, self.steps[part], self.norms[part], metrics, self.meta, self.gaps[part])
+
+    def only(self, patterns: Iterable[str]) -> Recording:
+        """The layers whose names fit one of the names or globs (``"conv*"``), in the recording's order.
+
+        Raises:
+            InputError: a pattern fits no layer.
+        """
+        patterns = tuple(patterns)
+        for pattern in patterns:
+            if not any(fnmatchcase(layer, pattern) for layer in self.layers):
+                raise InputError(f"no layer is called {pattern!r}; the recording has {', '.join(self.layers)}")
+        keep = [i for i, layer in enumerate(self.layers) if any(fnmatchcase(layer, p) for p in patterns)]
+        layers = tuple(self.layers[i] for i in keep)
+        return Recording(layers, self.steps, self.norms[:, keep], self.metrics, self.meta, self.gaps[:, keep])
+
+    @classmethod
+    def from_arrays(cls, norms: ArrayLike, layers: Sequence[str] | None = None, **metrics: ArrayLike) -> Recording:
+        """A recording of plain numbers: norms (N, L), steps counted from 0, layers named ``layer1`` … unless given."""
+        table = np.atleast_2d(np.asarray(norms, dtype=np.float64))
+        names = tuple(layers) if layers is not None else tuple(f"layer{i + 1}" for i in range(table.shape[1]))
+        columns = {name: np.asarray(values, dtype=np.float64) for name, values in metrics.items()}
+        return cls(names, np.arange(len(table)), table, columns)
+
+    def save(self, path: str | Path) -> None:
+        """Write the recording as CSV (metadata lines, header, a line a step); complete or not at all.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
+        from gradmidi.recording_csv import save
+
+        save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recording:
+        """Read a recording, or any CSV with a ``step`` column and number columns.
+
+        Raises:
+            InputError: the file is missing, empty, cut short, or holds something that is not a number;
+                the message names file, line and column.
+        """
+        from gradmidi.recording_csv import load
+
+        return load(Path(path))

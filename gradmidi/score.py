@@ -1,0 +1,127 @@
+"""Score: columnar notes and marks, the one thing that every output reads. Knows nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.errors import InputError
+
+if TYPE_CHECKING:
+    from gradmidi.outputs.tuning import PitchReport
+    from gradmidi.outputs.soundfont import AudioReport
+
+DEFAULT_TEMPO = 125.0  # quarters a minute: at 480 ticks a quarter, 1 tick = 1 ms exactly
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Who plays a layer.
+
+    Attributes:
+        name: shown as the track's name, usually the layer's.
+        channel: MIDI channel 0–15 (9 is percussion).
+        program: General MIDI program 0–127.
+        pan: 0 left, 64 middle, 127 right.
+        volume: controller 7, 0–127.
+        percussion: the frequency stands for a key of the drum map, not for a pitch.
+    """
+
+    name: str
+    channel: int
+    program: int = 0
+    pan: int = 64
+    volume: int = 100
+    percussion: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Things said at a moment: time (M,) s, kind (M,) and text (M,) str. Kinds: step, epoch, loss, nan, inf, …"""
+
+    time: NDArray[np.float64]
+    kind: NDArray[np.str_]
+    text: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def of(self, *kinds: str) -> Marks:
+        """The marks of these kinds only."""
+        keep = np.isin(self.kind, kinds)
+        return Marks(self.time[keep], self.kind[keep], self.text[keep])
+
+    @classmethod
+    def none(cls) -> Marks:
+        return cls(np.empty(0), np.empty(0, dtype="U1"), np.empty(0, dtype="U1"))
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """Notes in Hz and seconds, sorted by onset, with who plays them and what is said meanwhile.
+
+    Attributes:
+        onset: (K,) s, finite, not negative, ascending.
+        duration: (K,) s, finite, positive.
+        frequency: (K,) Hz, finite, positive.
+        layer: (K,) int, index into ``voices``. The last voice is the alarm's percussion if there is one.
+        velocity: (K,) int, 1–127.
+        step: (K,) int, the optimizer step that a note belongs to.
+        voices: who plays each layer.
+        marks: epochs, steps, losses and anomalies as timed text.
+        length: s, the last rest included.
+        title: shown as the piece's name.
+        tempo: quarters a minute, for the bar lines of a DAW; it does not change the times above.
+
+    Raises:
+        InputError: columns of different lengths, or times or frequencies that are not finite.
+    """
+
+    onset: NDArray[np.float64]
+    duration: NDArray[np.float64]
+    frequency: NDArray[np.float64]
+    layer: NDArray[np.int64]
+    velocity: NDArray[np.int64]
+    step: NDArray[np.int64]
+    voices: tuple[Voice, ...]
+    marks: Marks
+    length: float
+    title: str = "gradmidi"
+    tempo: float = DEFAULT_TEMPO
+
+    def __post_init__(self) -> None:
+        columns = ("onset", "duration", "frequency", "layer", "velocity", "step")
+        if len({len(getattr(self, name)) for name in columns}) > 1:
+            raise InputError("the columns of a score must be of one length")
+        for name in ("onset", "duration", "frequency"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise InputError(f"a score's {name} must be finite")
+        if (np.diff(self.onset) < 0).any():
+            raise InputError("a score's notes must be sorted by onset")
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    def __repr__(self) -> str:
+        names = ", ".join(voice.name for voice in self.voices)
+        return f"<Score of {len(self)} notes, {self.length:.1f} s, voices {names}>"
+
+    def of_voice(self, index: int) -> NDArray[np.int64]:
+        """Positions (in the columns) of the notes of voice ``index``."""
+        return np.flatnonzero(self.layer == index)
+
+    def save_midi(self, path: str | Path, tuning: str = "auto") -> PitchReport:
+        """Write a Standard MIDI File; see :func:`gradmidi.outputs.midi_file.save_midi`."""
+        from gradmidi.outputs.midi_file import save_midi
+
+        return save_midi(self, path, tuning=tuning)
+
+    def render_wav(self, path: str | Path, soundfont: str | Path | None = None) -> AudioReport:
+        """Render through FluidSynth to .wav, .flac, .ogg or .mp3; see :func:`gradmidi.outputs.soundfont.render_wav`."""
+        from gradmidi.outputs.soundfont import render_wav
+
+        return render_wav(self, path, soundfont=soundfont)
