@@ -1,0 +1,369 @@
+"""Scale: which tones there are, and the nearest of them to any frequency."""
+
+import math
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gradmidi.errors import InputError
+from gradmidi.theory import catalogue, definition, degrees, pitch, tones
+from gradmidi.theory.interval import Interval
+from gradmidi.theory.source import read_bytes
+from gradmidi.theory.text import read_scale_text
+
+DEFAULT_TONIC = "C4"
+LOWEST_TONIC, HIGHEST_TONIC = 1e-6, 1e6  # Hz
+_EDGE = 1e-9  # relative width of the edges of frequencies(lo, hi): a tone at 440.00000000000006 belongs to "to 440"
+_EXACT_KEY_CENTS = 1e-3
+_EQUAL_DIGITS = 6  # decimals of a cent in which two equal scales agree
+_SHOWN_DEGREES = 24
+
+Floats = NDArray[np.float64]
+Pitch = str | float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scale:
+    """A set of tones: degrees above a tonic, repeated at a period upwards and downwards, or not repeated at all.
+
+    Immutable and hashable. Two scales are equal when their tonic, degrees and period agree to a millionth of a
+    cent; the name is only a label. Make one with ``named``, ``from_semitones``, ``from_cents``, ``from_ratios``,
+    ``equal``, ``from_notes``, ``from_scala``, ``from_toml`` or ``parse``.
+
+    ``degrees`` are ascending and different; with a ``repeat`` they lie in [0, repeat). The tonic itself need not
+    be one of them. ``tonic`` is in Hz.
+    """
+
+    degrees: tuple[Interval, ...]
+    repeat: Interval | None
+    tonic: float
+    name: str = field(default="custom")
+
+    def __post_init__(self) -> None:
+        if self.repeat is not None:
+            degrees.check_period(self.repeat)
+        object.__setattr__(self, "degrees", degrees.one_period(self.degrees, self.repeat))
+        object.__setattr__(self, "tonic", _check_tonic(self.tonic))
+        object.__setattr__(self, "name", " ".join(str(self.name).split()) or "custom")
+
+    # Making one ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def named(cls, name: str, tonic: Pitch = DEFAULT_TONIC, *, a4: float = pitch.A4) -> "Scale":
+        """A scale of the catalogue (``scales.toml``), such as ``"dorian"`` or ``"minor pentatonic"``.
+
+        ``tonic`` here and below is a note name, an int MIDI key or a float in Hz (see
+        :func:`gradmidi.theory.pitch.parse_pitch`), ``a4`` the frequency of A4 in Hz for names and keys. Raises
+        InputError for an unknown name, with the nearest names, and for a tonic that is none or out of range.
+        """
+        entry = catalogue.find(name)
+        return cls._defined(entry.definition, tonic, a4, entry.name)
+
+    @classmethod
+    def from_semitones(
+        cls,
+        semitones: Iterable[float],
+        tonic: Pitch = DEFAULT_TONIC,
+        *,
+        period: float | None = 12.0,
+        a4: float = pitch.A4,
+        name: str = "",
+    ) -> "Scale":
+        """A scale from semitones above the tonic, fractions allowed, with its period in semitones too.
+
+        A period of None here and below makes a scale of just these tones. Raises InputError if there are no
+        tones, one is not a finite number, or the period is not above 0.
+        """
+        return cls._defined(definition.define("semitones", semitones, period), tonic, a4, name)
+
+    @classmethod
+    def from_cents(
+        cls,
+        cents: Iterable[float],
+        tonic: Pitch = DEFAULT_TONIC,
+        *,
+        period: float | None = 1200.0,
+        a4: float = pitch.A4,
+        name: str = "",
+    ) -> "Scale":
+        """A scale from cents above the tonic, with its period in cents. Raises InputError as ``from_semitones``."""
+        return cls._defined(definition.define("cents", cents, period), tonic, a4, name)
+
+    @classmethod
+    def from_ratios(
+        cls,
+        ratios: Iterable[float | Fraction | str],
+        tonic: Pitch = DEFAULT_TONIC,
+        *,
+        period: float | Fraction | str | None = 2,
+        a4: float = pitch.A4,
+        name: str = "",
+    ) -> "Scale":
+        """A scale from frequency ratios to the tonic: numbers, ``Fraction`` or text such as ``"3/2"``.
+
+        ``period`` is a ratio as well: 2 for the octave, 3 for the tritave. Raises InputError if there are no
+        tones, a ratio is not positive and finite, or the period is not above 1.
+        """
+        return cls._defined(definition.define("ratios", ratios, period), tonic, a4, name)
+
+    @classmethod
+    def equal(
+        cls,
+        divisions: int,
+        period: float | Fraction | str = 2,
+        tonic: Pitch = DEFAULT_TONIC,
+        *,
+        a4: float = pitch.A4,
+        name: str = "",
+    ) -> "Scale":
+        """``divisions`` (1 to 10,000) equal steps of ``period``, a ratio: 19 of 2 is 19-EDO, 13 of 3 Bohlen–Pierce.
+
+        Raises InputError for another number of divisions and for a period not above 1.
+        """
+        made = definition.define("equal", divisions, period)
+        unit = "EDO" if made.period == degrees.OCTAVE else f"ED{made.period}"
+        return cls._defined(made, tonic, a4, name or f"{divisions}-{unit}")
+
+    @classmethod
+    def from_notes(
+        cls,
+        notes: Iterable[Pitch],
+        tonic: Pitch | None = None,
+        *,
+        period: float | Fraction | str | None = None,
+        a4: float = pitch.A4,
+        name: str = "",
+    ) -> "Scale":
+        """Exactly these tones: note names, float Hz or int MIDI keys, in any order; ``period=2`` repeats them.
+
+        Without a ``tonic`` the first one is the tonic. Raises InputError if there are none or one is no pitch.
+        """
+        hz = [pitch.parse_pitch(note, a4) for note in degrees.as_list(notes, "notes")]
+        if not hz:
+            raise InputError("a scale without notes: give at least one, such as ['C4', 'Eb4', 'G4']")
+        tonic_hz = hz[0] if tonic is None else pitch.parse_pitch(tonic, a4)
+        _check_tonic(tonic_hz)
+        return cls._defined(definition.define("ratios", [tone / tonic_hz for tone in hz], period), tonic_hz, a4, name)
+
+    @classmethod
+    def from_toml(cls, path: str | PathLike[str], *, tonic: Pitch | None = None, a4: float | None = None) -> "Scale":
+        """A scale from a TOML file with one of ``semitones``, ``cents``, ``ratios`` (lists) or ``equal`` (a number).
+
+        It may also have ``period`` (in the same unit; "none" for no repetition), ``tonic``, ``a4`` and ``name``.
+        ``tonic`` and ``a4`` given here win over the file's. Raises InputError, which names the file, if it cannot
+        be read or makes no scale.
+        """
+        try:
+            table = tomllib.loads(read_bytes(path).decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InputError(f"{path}: not a TOML file ({' '.join(str(error).split())})") from None
+        made = definition.from_table(table, str(path))
+        given_tonic = table.get("tonic", DEFAULT_TONIC) if tonic is None else tonic
+        given_a4 = table.get("a4", pitch.A4) if a4 is None else a4
+        try:
+            return cls._defined(made, given_tonic, given_a4, str(table.get("name", Path(path).stem)))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+    @classmethod
+    def parse(cls, text: str, *, a4: float = pitch.A4) -> "Scale":
+        """A scale as it is written after ``--scale``.
+
+        A catalogue name (``"minor pentatonic"``), an equal division (``"19edo"``, ``"13ed3"``), a file ending in
+        ``.toml`` or ``.scl``, semitones (``"0 2 3.5 7 8.9"``) or ratios (``"1/1 9/8 5/4"``), both repeated at the
+        octave; any of them after a tonic (``"D dorian"``, ``"A3 minor pentatonic"``, ``"220Hz 1/1 5/4"``), which is
+        C4 unless given, and in octave 4 if it has no octave. Raises InputError.
+        """
+        read = read_scale_text(text, a4)
+        tonic = DEFAULT_TONIC if read.tonic is None else read.tonic
+        match read.kind:
+            case "scala" | "toml":
+                return cls.from_toml(read.values[0], tonic=read.tonic)
+            case "ratios":
+                return cls.from_ratios(read.values, tonic, a4=a4, name=" ".join(read.values))
+            case "semitones":
+                return cls.from_semitones(map(float, read.values), tonic, a4=a4, name=" ".join(read.values))
+            case "equal":
+                return cls.equal(int(read.values[0]), read.values[1], tonic, a4=a4)
+            case _:
+                return cls.named(read.values[0], tonic, a4=a4)
+
+    @classmethod
+    def _defined(cls, made: definition.Definition, tonic: Pitch, a4: float, name: str) -> "Scale":
+        return cls(made.intervals, made.period, pitch.parse_pitch(tonic, a4), name)
+
+    # What it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def period(self) -> float | None:
+        """The frequency ratio at which the degrees repeat (2.0 for an octave), or None if they do not."""
+        return None if self.repeat is None else self.repeat.ratio
+
+    @property
+    def cents(self) -> tuple[float, ...]:
+        """The degrees in cents above the tonic, ascending."""
+        return tuple(degree.cents for degree in self.degrees)
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """The degrees as frequency ratios to the tonic, ascending."""
+        return tuple(degree.ratio for degree in self.degrees)
+
+    @property
+    def is_12tet(self) -> bool:
+        """Whether every tone is a key of the ordinary piano (A4 = 440 Hz) to a thousandth of a cent."""
+        tonic_cents = 100 * float(pitch.hz_to_key(self.tonic))
+        steps = [tonic_cents + cents for cents in self.cents] + ([self.repeat.cents] if self.repeat else [])
+        return all(abs(math.remainder(cents, 100)) <= _EXACT_KEY_CENTS for cents in steps)
+
+    def __len__(self) -> int:
+        """The number of tones in one period, or of all tones if there is no period."""
+        return len(self.degrees)
+
+    # Its tones -----------------------------------------------------------------------------------------------------
+
+    def quantize(self, hz: ArrayLike) -> Floats:
+        """The nearest tone, in Hz, to each frequency in Hz; same shape, float64.
+
+        Nearest in log frequency; a value exactly between two tones goes to the lower one. The results are the same
+        floats that ``frequencies`` gives, so quantising twice changes nothing. NaN, infinity, zero and negative
+        values have no nearest tone and give NaN. A scale with a period has tones from 1e-60 to 1e60 Hz. Raises
+        InputError for anything but numbers.
+        """
+        values = pitch.as_floats(hz)
+        if (span := tones.span(values)) is None:
+            return np.full(values.shape, np.nan)[()]
+        table = self._tones(*span)
+        return tones.take_nearest(table.hz, table.hz, values)[()]
+
+    def degree_of(self, hz: ArrayLike) -> Floats:
+        """The number of the nearest tone to each frequency in Hz; same shape, float64 so that NaN stays NaN.
+
+        Tones are counted upwards from the first degree at or above the tonic, which is 0; with N degrees the same
+        degree one period higher is N more, and degrees below the tonic are negative: ``n % len(scale)`` is the place
+        in the period, ``n // len(scale)`` the period. Without a period the lowest tone is 0.
+        """
+        values = pitch.as_floats(hz)
+        if (span := tones.span(values)) is None:
+            return np.full(values.shape, np.nan)[()]
+        table = self._tones(*span)
+        return tones.take_nearest(table.hz, table.first + np.arange(len(table.hz), dtype=np.float64), values)[()]
+
+    def frequencies(self, lo: float, hi: float) -> Floats:
+        """Every tone from ``lo`` to ``hi`` Hz, both included, ascending (M,); empty if there is none.
+
+        Raises InputError unless both are positive and finite and ``lo`` is not above ``hi``.
+        """
+        edges = pitch.as_floats([lo, hi])
+        if edges.shape != (2,) or not tones.playable(edges).all() or lo > hi:
+            raise InputError(f"range {lo} to {hi} Hz: give two positive frequencies, the lower one first")
+        hz = self._tones(lo, hi).hz
+        return hz[(hz >= lo * (1 - _EDGE)) & (hz <= hi * (1 + _EDGE))]
+
+    def _tones(self, lo: float, hi: float) -> tones.ToneTable:
+        return tones.tone_table(self._ratios, self.period, self.tonic, lo, hi)
+
+    @cached_property
+    def _ratios(self) -> Floats:
+        return np.array(self.ratios)
+
+    # Other scales from it ------------------------------------------------------------------------------------------
+
+    def transpose(self, interval: float | Fraction | str) -> "Scale":
+        """The same scale on another tonic: a number moves it by semitones, a ``Fraction`` or ``"3/2"`` by a ratio.
+
+        Raises InputError if that is no interval or moves the tonic out of range.
+        """
+        if isinstance(interval, (str, Fraction)):
+            ratio = Interval.from_ratio(interval).ratio
+        else:
+            ratio = Interval.from_cents(degrees.semitones_to_cents(interval)).ratio
+        return Scale(self.degrees, self.repeat, self.tonic * ratio, self.name)
+
+    def rotate(self, steps: int) -> "Scale":
+        """The same tones with another tonic, ``steps`` degrees up (or down): C major rotated by 1 begins on D.
+
+        Raises InputError if the scale has no period or ``steps`` is not a whole number.
+        """
+        if not isinstance(steps, (int, np.integer)):
+            raise InputError(f"rotation by {pitch.shown(steps)}: give a whole number of degrees")
+        periods, place = divmod(int(steps), len(self))
+        moved, period = self._seen_from(place)
+        start = Interval.from_cents(self.degrees[place].cents + periods * period.cents)
+        ratio = start.ratio if periods else self.degrees[place].ratio
+        return Scale(moved, period, self.tonic * ratio, self.name)
+
+    def mode(self, number: int) -> "Scale":
+        """The ``number``-th mode (1 is the scale itself) on the same tonic: mode 2 of C major is C dorian.
+
+        Raises InputError if the scale has no period or ``number`` is not 1 to its number of degrees.
+        """
+        if not isinstance(number, (int, np.integer)) or not 1 <= number <= len(self):
+            raise InputError(f"mode {pitch.shown(number)}: {self.name} has modes 1 to {len(self)}; give one of them")
+        moved, period = self._seen_from(int(number) - 1)
+        return Scale(moved, period, self.tonic, self.name if number == 1 else f"{self.name}, mode {number}")
+
+    def _seen_from(self, place: int) -> tuple[tuple[Interval, ...], Interval]:
+        """The degrees measured from the degree at ``place``, and the period, which there has to be."""
+        if self.repeat is None:
+            raise InputError(f"{self.name} has no period, so it has no modes; transpose it, or give it a period")
+        return tuple(degree - self.degrees[place] for degree in self.degrees), self.repeat
+
+    def union(self, other: "Scale") -> "Scale":
+        """All tones of both, on this scale's tonic; also written ``scale + other``.
+
+        Raises InputError unless both have the same period or both have none.
+        """
+        if not (isinstance(other, Scale) and self._identity[0] == other._identity[0]):
+            raise InputError(
+                f"{self.name} and {getattr(other, 'name', other)} repeat at different periods, so they cannot be joined"
+            )
+        if other.tonic == self.tonic:
+            moved = other.degrees
+        else:
+            offset = Interval.from_ratio(other.tonic / self.tonic)
+            moved = tuple(degree + offset for degree in other.degrees)
+        return Scale(self.degrees + moved, self.repeat, self.tonic, f"{self.name} + {other.name}")
+
+    def __add__(self, other: "Scale") -> "Scale":
+        return self.union(other) if isinstance(other, Scale) else NotImplemented
+
+    # As a value ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _identity(self) -> tuple[float | None, ...]:
+        """What makes two scales the same: the period (None: none), the tonic and the degrees, in rounded cents."""
+        period = None if self.repeat is None else round(self.repeat.cents, _EQUAL_DIGITS)
+        tonic = pitch.CENTS_PER_OCTAVE * math.log2(self.tonic)
+        return (period, *(round(cents, _EQUAL_DIGITS) for cents in (tonic, *self.cents)))
+
+    def __eq__(self, other: object) -> bool:
+        return self._identity == other._identity if isinstance(other, Scale) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self._tonic_text()}"
+
+    def __repr__(self) -> str:
+        shown = ", ".join(str(degree) for degree in self.degrees[:_SHOWN_DEGREES])
+        more = ", …" if len(self) > _SHOWN_DEGREES else ""
+        repeats = "no period" if self.repeat is None else f"period {self.repeat}"
+        return f"<Scale {self.name!r} on {self._tonic_text()}: {len(self)} tones [{shown}{more}], {repeats}>"
+
+    def _tonic_text(self) -> str:
+        return f"{pitch.note_name(float(pitch.hz_to_key(self.tonic)))} ({self.tonic:.6g} Hz)"
+
+
+def _check_tonic(hz: float) -> float:
+    if not LOWEST_TONIC <= hz <= HIGHEST_TONIC:
+        raise InputError(f"tonic of {hz:g} Hz: out of range; choose one from {LOWEST_TONIC:g} to {HIGHEST_TONIC:g} Hz")
+    return float(hz)
