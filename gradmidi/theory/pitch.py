@@ -21,8 +21,9 @@ DEFAULT_OCTAVE = 4
 _SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _LETTER_SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTAL_SEMITONES = {"#": 1, "♯": 1, "b": -1, "♭": -1, "♮": 0}
-_NOTE = re.compile(r"([A-Ga-g])(##|♯♯|bb|♭♭|[#♯b♭♮]?)(-?\d{1,3})?")
-_HZ = re.compile(r"(.+?)\s*[hH][zZ]")
+_NOTE = re.compile(r"([A-Ga-g])(##|♯♯|bb|♭♭|[#♯b♭♮]?)(-?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
+_HZ = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\s*[hH][zZ])?", re.ASCII)
 
 
 def shown(value: object, limit: int = 40) -> str:
@@ -117,16 +118,11 @@ def _parse_pitch_text(text: str, a4: float) -> float:
         octave = int(octave_text) if octave_text else DEFAULT_OCTAVE
         semitone = _LETTER_SEMITONES[letter.upper()] + sum(_ACCIDENTAL_SEMITONES[sign] for sign in accidentals)
         return _hz_of_key((octave + 1) * SEMITONES_PER_OCTAVE + semitone, shown(text), a4)
-    try:
-        if with_unit := _HZ.fullmatch(text):
-            return _check_hz(float(with_unit[1]), text)
-        if re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII):
-            return _hz_of_key(int(text), shown(text), a4)
-        return _check_hz(float(text), text)
-    except InputError:
-        raise
-    except ValueError:
-        raise _not_a_pitch(shown(text)) from None
+    if _WHOLE.fullmatch(text):
+        return _hz_of_key(int(text), shown(text), a4)
+    if number := _HZ.fullmatch(text):
+        return _check_hz(float(number[1]), text)
+    raise _not_a_pitch(shown(text))
 
 
 def _hz_of_key(key: int, text: str, a4: float) -> float:

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradmidi.errors import InputError
-from gradmidi.theory import catalogue, definition, degrees, pitch, tones
+from gradmidi.theory import catalogue, definition, degrees, pitch, scala, tones
 from gradmidi.theory.interval import Interval
+from gradmidi.theory.keyboard import KeyboardMap, sounding_tones
 from gradmidi.theory.source import read_bytes
 from gradmidi.theory.text import read_scale_text
 
 DEFAULT_TONIC = "C4"
 LOWEST_TONIC, HIGHEST_TONIC = 1e-6, 1e6  # Hz
-_EDGE = 1e-9  # relative width of the edges of frequencies(lo, hi): a tone at 440.00000000000006 belongs to "to 440"
 _EXACT_KEY_CENTS = 1e-3
 _EQUAL_DIGITS = 6  # decimals of a cent in which two equal scales agree
 _SHOWN_DEGREES = 24
@@ -153,6 +153,37 @@ class Scale:
         return cls._defined(definition.define("ratios", [tone / tonic_hz for tone in hz], period), tonic_hz, a4, name)
 
     @classmethod
+    def from_scala(
+        cls,
+        path: str | PathLike[str],
+        keyboard: str | PathLike[str] | None = None,
+        *,
+        tonic: Pitch | None = None,
+        a4: float = pitch.A4,
+    ) -> "Scale":
+        """The tones of a Scala ``.scl`` file, and of a ``.kbm`` mapping if there is a ``keyboard``.
+
+        Without a mapping degree 0 is the ``tonic``, C4 (key 60, 261.6256 Hz) unless given. With one the scale has
+        the degrees that are mapped, degree 0 at the Hz that follows from its reference frequency, and repeats as the
+        mapping does; if the mapping's pattern does not repeat within its range of keys, exactly their tones. For the
+        Hz of each MIDI key see :func:`gradmidi.theory.keyboard.keyboard_frequencies`. Raises InputError, which names
+        the file and the line, for a file that breaks its format or makes no scale.
+        """
+        read = scala.read_scl(path)
+        name = read.description or Path(path).stem
+        if keyboard is not None and tonic is not None:
+            raise InputError(f"{keyboard}: a keyboard mapping sets the tonic; give either a mapping or a tonic")
+        mapping = KeyboardMap() if keyboard is None else scala.read_kbm(keyboard)
+        try:
+            intervals, repeat, tonic_hz = sounding_tones(read, mapping)
+            if keyboard is None:
+                tonic_hz = pitch.parse_pitch(DEFAULT_TONIC if tonic is None else tonic, a4)
+            return cls(intervals, repeat, tonic_hz, name)
+        except InputError as error:
+            files = path if keyboard is None else f"{path} with {keyboard}"
+            raise InputError(f"{files}: {error}") from None
+
+    @classmethod
     def from_toml(cls, path: str | PathLike[str], *, tonic: Pitch | None = None, a4: float | None = None) -> "Scale":
         """A scale from a TOML file with one of ``semitones``, ``cents``, ``ratios`` (lists) or ``equal`` (a number).
 
@@ -184,8 +215,10 @@ class Scale:
         read = read_scale_text(text, a4)
         tonic = DEFAULT_TONIC if read.tonic is None else read.tonic
         match read.kind:
-            case "scala" | "toml":
+            case "toml":
                 return cls.from_toml(read.values[0], tonic=read.tonic)
+            case "scala":
+                return cls.from_scala(read.values[0], tonic=read.tonic, a4=a4)
             case "ratios":
                 return cls.from_ratios(read.values, tonic, a4=a4, name=" ".join(read.values))
             case "semitones":
@@ -237,11 +270,7 @@ class Scale:
         values have no nearest tone and give NaN. A scale with a period has tones from 1e-60 to 1e60 Hz. Raises
         InputError for anything but numbers.
         """
-        values = pitch.as_floats(hz)
-        if (span := tones.span(values)) is None:
-            return np.full(values.shape, np.nan)[()]
-        table = self._tones(*span)
-        return tones.take_nearest(table.hz, table.hz, values)[()]
+        return self._tones.nearest(pitch.as_floats(hz))[()]
 
     def degree_of(self, hz: ArrayLike) -> Floats:
         """The number of the nearest tone to each frequency in Hz; same shape, float64 so that NaN stays NaN.
@@ -250,11 +279,7 @@ class Scale:
         degree one period higher is N more, and degrees below the tonic are negative: ``n % len(scale)`` is the place
         in the period, ``n // len(scale)`` the period. Without a period the lowest tone is 0.
         """
-        values = pitch.as_floats(hz)
-        if (span := tones.span(values)) is None:
-            return np.full(values.shape, np.nan)[()]
-        table = self._tones(*span)
-        return tones.take_nearest(table.hz, table.first + np.arange(len(table.hz), dtype=np.float64), values)[()]
+        return self._tones.nearest_number(pitch.as_floats(hz))[()]
 
     def frequencies(self, lo: float, hi: float) -> Floats:
         """Every tone from ``lo`` to ``hi`` Hz, both included, ascending (M,); empty if there is none.
@@ -264,15 +289,11 @@ class Scale:
         edges = pitch.as_floats([lo, hi])
         if edges.shape != (2,) or not tones.playable(edges).all() or lo > hi:
             raise InputError(f"range {lo} to {hi} Hz: give two positive frequencies, the lower one first")
-        hz = self._tones(lo, hi).hz
-        return hz[(hz >= lo * (1 - _EDGE)) & (hz <= hi * (1 + _EDGE))]
-
-    def _tones(self, lo: float, hi: float) -> tones.ToneTable:
-        return tones.tone_table(self._ratios, self.period, self.tonic, lo, hi)
+        return self._tones.between(lo, hi)
 
     @cached_property
-    def _ratios(self) -> Floats:
-        return np.array(self.ratios)
+    def _tones(self) -> tones.ToneSet:
+        return tones.ToneSet(np.array(self.ratios), self.period, self.tonic)
 
     # Other scales from it ------------------------------------------------------------------------------------------
 
@@ -334,6 +355,20 @@ class Scale:
 
     def __add__(self, other: "Scale") -> "Scale":
         return self.union(other) if isinstance(other, Scale) else NotImplemented
+
+    def save_scala(self, path: str | PathLike[str]) -> None:
+        """Write the scale as a Scala ``.scl`` file, so that ``from_scala(path, tonic=scale.tonic) == scale``.
+
+        The format has no place for the tonic, and needs a period and a tone on the tonic. Raises InputError for a
+        scale without them and for a place that cannot be written.
+        """
+        if self.repeat is None:
+            raise InputError(f"{self.name}: an .scl file needs a period; make the scale with one, such as period=2")
+        if self.degrees[0].cents != 0:
+            raise InputError(
+                f"{self.name}: an .scl file begins on the tonic, which is no tone of this scale; rotate(0) first"
+            )
+        scala.write_scl(path, self.name, (*self.degrees[1:], self.repeat))
 
     # As a value ----------------------------------------------------------------------------------------------------
 
