@@ -1,4 +1,4 @@
-"""Recording: what was measured, steps × layers of gradient norms with metrics and metadata. Knows nobody but its file."""
+"""Recording: what was measured, steps × layers of gradient norms with metrics and metadata. Knows only its file."""
 
 from __future__ import annotations
 

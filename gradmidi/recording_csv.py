@@ -25,7 +25,7 @@ FORMAT = "gradmidi recording 1"
 STEP = "step"
 # Columns of a plain CSV (one without our metadata) that are not layers, by the names people give them.
 METRIC_COLUMNS = frozenset(
-    "epoch loss train_loss val_loss lr learning_rate time seconds accuracy acc scale skipped grad_norm_total".split()
+    ("epoch", "loss", "train_loss", "val_loss", "lr", "learning_rate", "time", "seconds", "accuracy", "acc", "skipped")
 )
 
 
@@ -179,7 +179,7 @@ def _check_header(path: Path, names: list[str], line: int) -> None:
 
 
 def _numbers(path: Path, rows: str, names: list[str], delimiter: str, first_line: int) -> NDArray[np.float64]:
-    """The table (N, columns); an empty cell becomes a masked nan. The quick reader first, the exact one for the rest."""
+    """The table (N, columns); an empty cell is masked. The quick reader first, the exact one for the rest."""
     if not rows.strip():
         raise InputError(f"{path} has a header but no steps; the run ended before its first one")
     try:

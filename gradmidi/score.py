@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gradmidi.errors import InputError
 
 if TYPE_CHECKING:
+    from gradmidi.outputs.audio_file import AudioReport
     from gradmidi.outputs.tuning import PitchReport
-    from gradmidi.outputs.soundfont import AudioReport
 
 DEFAULT_TEMPO = 125.0  # quarters a minute: at 480 ticks a quarter, 1 tick = 1 ms exactly
 

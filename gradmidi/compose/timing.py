@@ -49,7 +49,7 @@ class Timing:
     def onsets(self, first_row: int, rows: int, layers: int) -> NDArray[np.float64]:
         """Onset in s of each note, (rows, layers); a product of whole units, so that nothing adds up."""
         step = np.arange(first_row, first_row + rows)[:, np.newaxis] * self.step_units(layers)
-        return (step + np.arange(layers)) * self.unit
+        return np.asarray((step + np.arange(layers)) * self.unit, dtype=np.float64)
 
     def end(self, rows: int, layers: int) -> float:
         """Time in s when ``rows`` steps and the last rest are over."""

@@ -40,8 +40,8 @@ def midi_file(score: Score, tuning: str) -> mido.MidiFile:
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
     file.tracks.append(_conductor_track(score))
     events: dict[int, list[tuple[int, mido.Message]]] = {index: [] for index in range(len(score.voices))}
-    for time, voice, message in note_events(score, tuning):
-        events[voice].append((_tick(time, score), message))
+    for time, player, message in note_events(score, tuning):
+        events[player].append((_tick(time, score), message))
     for index, voice in enumerate(score.voices):
         if voice.percussion and not events[index]:
             continue

@@ -34,12 +34,18 @@ class Keys(NamedTuple):
 
 
 class PitchReport(NamedTuple):
-    """How exactly the pitches of a score went out: tuning used, notes, largest error in cents, notes beyond the keys."""
+    """How exactly pitches went out: the tuning, notes, the largest error in cents, notes beyond the keys."""
 
     tuning: str
     notes: int
     largest_error: float
     out_of_range: int
+
+
+def check_tuning(tuning: str) -> None:
+    """Raises :class:`InputError` for a tuning that is neither ``auto`` nor one of :data:`TUNINGS`."""
+    if tuning not in ("auto", *TUNINGS):
+        raise InputError(f"no tuning is called {tuning!r}; there are auto, {', '.join(TUNINGS)}")
 
 
 def choose_tuning(tuning: str, frequency: NDArray[np.float64]) -> str:
@@ -48,11 +54,10 @@ def choose_tuning(tuning: str, frequency: NDArray[np.float64]) -> str:
     Raises:
         InputError: an unknown tuning.
     """
+    check_tuning(tuning)
     if tuning == "auto":
         on_keys = len(frequency) == 0 or np.abs(to_keys(frequency, "12tet").error).max() < SAME_PITCH_CENTS
         return "12tet" if on_keys else "bend"
-    if tuning not in TUNINGS:
-        raise InputError(f"no tuning is called {tuning!r}; there are auto, {', '.join(TUNINGS)}")
     return tuning
 
 

@@ -1,0 +1,7 @@
+"""``python -m gradmidi``."""
+
+import sys
+
+from gradmidi.cli import main
+
+sys.exit(main())

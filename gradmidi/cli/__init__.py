@@ -1,0 +1,68 @@
+"""The command line: one file a command; each parses, calls the library and prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from gradmidi.errors import InputError, MissingPartError
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+# name of the command (its module in this folder) and the line in the help
+COMMANDS = (
+    ("train", "train the 2019 post's network on MNIST and leave norms, MIDI, sound and a picture"),
+    ("render", "turn a recording (norms.csv) into MIDI, sound or a picture"),
+    ("presets", "list the settings that `train` knows by name"),
+    ("scales", "list the named scales, or show one"),
+    ("instruments", "list the 128 General MIDI instruments"),
+    ("doctor", "say what is installed, what is missing and what to run"),
+    ("completion", "print a completion script for your shell"),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def build_parser() -> Parser:
+    """The whole command line; loads the commands' modules, which load nothing heavy themselves."""
+    from gradmidi import __version__
+
+    parser = Parser(prog="gradmidi", description="Hear a neural network train: gradient norms as MIDI notes.")
+    parser.add_argument("--version", action="version", version=f"gradmidi {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for name, help_line in COMMANDS:
+        module = import_module(f"gradmidi.cli.{name}")
+        command = commands.add_parser(name, help=help_line, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (``sys.argv`` by default) and return its exit code: 0, 1, 2 or 130."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except InputError as error:
+        return _complain(args.command, error, USAGE)
+    except MissingPartError as error:
+        return _complain(args.command, error, FAILED)
+    except KeyboardInterrupt:
+        return _complain(args.command, "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (`gradmidi scales | head`); nobody is left to tell.
+        sys.stderr.close()
+        return FAILED
+
+
+def _complain(command: str, what: object, code: int) -> int:
+    print(f"gradmidi {command}: {what}", file=sys.stderr)
+    return code

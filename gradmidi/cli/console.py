@@ -1,0 +1,69 @@
+"""What a command says: messages and progress on stderr, tables and JSON on stdout. Colour follows NO_COLOR."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+
+class Reporter:
+    """Says things as ``--quiet`` and ``--json`` allow."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.json: bool = args.json
+        self.quiet: bool = args.quiet
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=self.quiet)
+
+    def say(self, text: str, style: str = "") -> None:
+        """A message for the person, on stderr."""
+        self._err.print(escape(text), style=style)
+
+    def result(self, value: Any) -> None:
+        """With ``--json`` the result as one JSON document on stdout."""
+        if self.json:
+            print(json.dumps(value, indent=2))
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+        """A table on stdout, unless JSON or silence is asked for."""
+        if self.json or self.quiet:
+            return
+        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+        for head in heads:
+            table.add_column(head, overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self._out.print(table)
+
+    @contextmanager
+    def progress(self, what: str, total: int) -> Iterator[ProgressLine]:
+        """A bar on stderr while the block runs; nothing where stderr is no terminal."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[now]}"),
+        )
+        hidden = self.quiet or not self._err.is_terminal
+        with Progress(*columns, console=self._err, transient=True, disable=hidden) as bar:
+            yield ProgressLine(bar, bar.add_task(what, total=total, now=""))
+
+
+class ProgressLine:
+    """One bar: ``show`` moves it and changes the words behind it."""
+
+    def __init__(self, bar: Progress, task: Any) -> None:
+        self._bar = bar
+        self._task = task
+
+    def show(self, done: int, now: str = "") -> None:
+        """``done`` units are done; ``now`` is what is being done."""
+        self._bar.update(self._task, completed=done, now=escape(now))

@@ -1,0 +1,51 @@
+"""Say what is installed, what is missing, what it is for and what to run."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from gradmidi.cli.options import add_output_options
+
+if TYPE_CHECKING:
+    from gradmidi.outputs.requirements import Requirement
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_output_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from gradmidi.cli.console import Reporter
+    from gradmidi.outputs.requirements import REQUIREMENTS, install_command
+    from gradmidi.outputs.soundfont import find_soundfont
+
+    reporter = Reporter(args)
+    states = {row.name: _state(row) for row in REQUIREMENTS}
+    rows = [
+        (row.name, states[row.name], row.serves, "" if states[row.name] == "ok" else install_command(row.name))
+        for row in REQUIREMENTS
+    ]
+    soundfont = find_soundfont()
+    found = ("SoundFont", str(soundfont or "missing"), "the instruments' sound", "" if soundfont else _ADVICE)
+    reporter.table(("part", "state", "for", "run"), [*rows, found])
+    reporter.result([dict(zip(("part", "state", "for", "run"), row, strict=True)) for row in (*rows, found)])
+    return 0
+
+
+_ADVICE = "put an .sf2 file into soundfonts/, see soundfonts/README.md"
+
+
+def _state(row: Requirement) -> str:
+    from importlib.util import find_spec
+
+    from gradmidi.outputs.requirements import quiet_import
+
+    if find_spec(row.module) is None:
+        return "missing"
+    try:
+        quiet_import(row.module)
+    except Exception as error:  # a broken package can raise anything (torchvision beside another torch: RuntimeError)
+        # The Python package is there, so its own failure to import is the system library's.
+        return "ok" if row.name == "pyfluidsynth" else f"does not load: {str(error).splitlines()[0][:60]}"
+    return "ok"

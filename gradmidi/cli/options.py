@@ -1,0 +1,72 @@
+"""Options that several commands share, and what the library makes of them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradmidi.recording import Recording
+    from gradmidi.score import Score
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """How to report: ``--json`` and ``--quiet``."""
+    group = parser.add_argument_group("reporting")
+    group.add_argument("--json", action="store_true", help="print the result as JSON")
+    group.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def add_sound_options(parser: argparse.ArgumentParser) -> None:
+    """How norms become notes and sound."""
+    notes = parser.add_argument_group("notes")
+    notes.add_argument("--scale", metavar="SCALE", help="such as 'D dorian', 'chromatic', '0 3 5 7 10' or none")
+    notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: log or post")
+    notes.add_argument("--tuning", metavar="NAME", default="auto", help="pitch over MIDI: auto, 12tet, bend or mts")
+    notes.add_argument("--unit", metavar="LENGTH", default="50ms", help="one note: 50ms (default), 0.05s or 1/16")
+    notes.add_argument("--tempo", metavar="BPM", type=float, default=125.0, help="quarters a minute (default 125)")
+    notes.add_argument("--voices", metavar="FILE", help="who plays which layer: a TOML file")
+    notes.add_argument("--layers", metavar="NAMES", help="only these layers, with commas; globs such as 'conv*' work")
+    sound = parser.add_argument_group("sound")
+    sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
+    sound.add_argument("--container", metavar="NAME", default="float", help="of the sine: float (default) or post")
+    sound.add_argument("--nonfinite", metavar="HOW", help="in the sine: alarm or keep the formula's samples")
+
+
+def compose_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of :func:`gradmidi.compose.compose` that the options stand for.
+
+    Raises:
+        InputError: an option that cannot be used.
+    """
+    from gradmidi.compose.composer import DEFAULT_SCALE
+    from gradmidi.compose.mapping import DEFAULT_MAPPING, mapping_named
+    from gradmidi.compose.timing import Timing, parse_unit
+    from gradmidi.compose.voices import load_parts
+    from gradmidi.outputs.soundfont import find_soundfont
+    from gradmidi.outputs.tuning import check_tuning
+    from gradmidi.theory.scale import Scale
+
+    check_tuning(args.tuning)
+    find_soundfont(args.soundfont)
+    text = args.scale or DEFAULT_SCALE
+    return {
+        "timing": Timing(parse_unit(args.unit, args.tempo), tempo=args.tempo),
+        "scale": None if text.strip().lower() == "none" else Scale.parse(text),
+        "mapping": mapping_named(args.mapping or DEFAULT_MAPPING),
+        "parts": load_parts(args.voices),
+    }
+
+
+def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
+    """The recording, or the layers of it that ``--layers`` names."""
+    if not args.layers:
+        return recording
+    return recording.only(name.strip() for name in args.layers.split(","))
+
+
+def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:
+    """The score that the options ask for."""
+    from gradmidi.compose import compose
+
+    return compose(chosen_layers(args, recording), **compose_options(args))

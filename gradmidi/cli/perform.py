@@ -1,0 +1,134 @@
+"""A recording and a score → the files that a command was asked for, and the closing table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradmidi.errors import InputError, MissingPartError
+
+if TYPE_CHECKING:
+    from gradmidi.cli.console import Reporter
+    from gradmidi.recording import Recording
+    from gradmidi.score import Score
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written (or, with a reason, was not): its kind, path, seconds of sound and details."""
+
+    kind: str
+    file: str
+    seconds: float | None
+    detail: str
+    written: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every output gets to work with."""
+
+    args: argparse.Namespace
+    recording: Recording
+    score: Score
+    reporter: Reporter
+
+
+def write_all(job: Job, targets: dict[str, Path]) -> list[Written]:
+    """Write each target (kind → path). A missing part skips that file and says so; bad input ends the command."""
+    done = []
+    for kind, path in targets.items():
+        try:
+            done.append(WRITERS[kind](job, path))
+        except MissingPartError as error:
+            job.reporter.say(f"{path.name} is left out: {error}", style="yellow")
+            done.append(Written(kind, str(path), None, str(error), written=False))
+    return done
+
+
+def report(job: Job, done: list[Written], **more: Any) -> None:
+    """The closing table, or all of it as JSON."""
+    from collections import Counter
+
+    from gradmidi.compose.events import ANOMALIES
+
+    counts = Counter(job.score.marks.of(*ANOMALIES).kind.tolist())
+    rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
+    job.reporter.table(("what", "file", "plays", "how"), rows)
+    if counts:
+        job.reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
+    job.reporter.result(
+        {
+            "steps": len(job.recording),
+            "layers": list(job.recording.layers),
+            "anomalies": dict(counts),
+            "files": [asdict(item) for item in done],
+            **more,
+        }
+    )
+
+
+def _write_midi(job: Job, path: Path) -> Written:
+    exactness = job.score.save_midi(path, tuning=job.args.tuning)
+    detail = f"{exactness.notes} notes, {exactness.tuning}, pitch exact to {exactness.largest_error:.2g} cents"
+    if exactness.out_of_range:
+        detail += f"; {exactness.out_of_range} notes lie beyond MIDI's keys"
+    return Written("MIDI", str(path), job.score.length, detail)
+
+
+def _write_audio(job: Job, path: Path) -> Written:
+    from gradmidi.outputs.soundfont import render_wav
+
+    with job.reporter.progress(path.name, 100) as bar:
+        heard = render_wav(job.score, path, job.args.soundfont, progress=lambda share: bar.show(round(100 * share)))
+    if heard.notice:
+        job.reporter.say(f"{path.name} was played by {heard.engine}: {heard.notice}", style="yellow")
+    return Written("sound", str(path), heard.seconds, heard.engine)
+
+
+def _write_sine(job: Job, path: Path) -> Written:
+    from gradmidi.outputs.sine import render_sine
+
+    sine = render_sine(job.recording, path, job.args.container, job.args.nonfinite)
+    detail = f"exact 200 Hz + 100 Hz × norm, {sine.samples} samples"
+    return Written("sine", str(path), sine.seconds, detail + (f", {sine.alarms} alarms" if sine.alarms else ""))
+
+
+def _write_picture(job: Job, path: Path) -> Written:
+    from gradmidi.outputs.picture import save_picture
+
+    save_picture(job.score, job.recording, path)
+    return Written("picture", str(path), None, "piano roll and loss")
+
+
+WRITERS: dict[str, Callable[[Job, Path], Written]] = {
+    "mid": _write_midi,
+    "wav": _write_audio,
+    "sine": _write_sine,
+    "plot": _write_picture,
+}
+
+
+def check_targets(targets: dict[str, Path]) -> None:
+    """Refuse, before any work is done, endings that cannot be written.
+
+    Raises:
+        InputError: an ending that the output does not know; the message names it.
+    """
+    from gradmidi.outputs.audio_file import FORMATS as SOUND
+    from gradmidi.outputs.picture import FORMATS as PICTURE
+
+    endings = {"mid": (".mid", ".midi"), "wav": SOUND, "sine": (".wav",), "plot": PICTURE}
+    for kind, path in targets.items():
+        if path.suffix.lower() not in endings[kind]:
+            raise InputError(f"--{kind} {path}: the name must end in {' or '.join(endings[kind])}")
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f} min {rest:04.1f} s" if minutes else f"{rest:.1f} s"

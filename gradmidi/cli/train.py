@@ -1,0 +1,140 @@
+"""Train the 2019 post's network on MNIST and leave norms.csv, gradients.mid, gradients.wav, sine.wav and score.png."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradmidi.cli.options import add_output_options, add_sound_options
+
+if TYPE_CHECKING:
+    from gradmidi.cli.console import ProgressLine, Reporter
+    from gradmidi.experiments.digits import Digits
+    from gradmidi.experiments.mnist import Step
+    from gradmidi.experiments.settings import Settings
+
+RECORDING = "norms.csv"
+FILES = {"mid": "gradients.mid", "wav": "gradients.wav", "sine": "sine.wav", "plot": "score.png"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", nargs="?", default="sgd-lr0.01", metavar="PRESET", help="see `gradmidi presets`")
+    run = parser.add_argument_group("training")
+    run.add_argument("--optimizer", metavar="NAME", help="sgd or adam")
+    run.add_argument("--lr", type=float, metavar="X", help="learning rate")
+    run.add_argument("--momentum", type=float, metavar="X", help="of SGD")
+    run.add_argument("--batch-size", type=int, metavar="N", help="digits a step")
+    run.add_argument("--steps", type=int, metavar="N", help="optimizer steps (the presets take 201)")
+    run.add_argument(
+        "--seed", type=int, metavar="N", help="repeats a run exactly on the CPU; a new one each time if not given"
+    )
+    run.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps")
+    run.add_argument("--data", metavar="WHAT", default="auto", help="auto, mnist (download) or a folder with MNIST")
+    run.add_argument("--out", metavar="DIR", default="out", help="where the files go (default: out)")
+    add_sound_options(parser)
+    add_output_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from gradmidi.cli import DONE, INTERRUPTED
+    from gradmidi.cli.console import Reporter
+    from gradmidi.cli.options import chosen_layers, compose_options, compose_recording
+    from gradmidi.cli.perform import Job, Written, report, write_all
+    from gradmidi.experiments.digits import load_digits
+    from gradmidi.outputs.requirements import require
+    from gradmidi.recording import Recording
+
+    reporter = Reporter(args)
+    settings = _settings(args)
+    compose_options(args)
+    require("torch", "torch")
+    digits = load_digits(args.data)
+    reporter.say(f"training on {digits.source}, seed {settings.seed}")
+    folder = Path(args.out)
+    whole = _train(args, settings, digits, folder / RECORDING, reporter)
+    recording = chosen_layers(args, Recording.load(folder / RECORDING))
+    job = Job(args, recording, compose_recording(args, recording), reporter)
+    done = [Written("norms", str(folder / RECORDING), None, f"{len(recording)} steps × {len(recording.layers)} layers")]
+    done += write_all(job, {kind: folder / name for kind, name in FILES.items()})
+    report(job, done, seed=settings.seed, digits=digits.source, interrupted=not whole)
+    return DONE if whole else INTERRUPTED
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    from secrets import randbelow
+
+    from gradmidi.experiments.settings import preset_settings
+
+    names = ("optimizer", "lr", "momentum", "batch_size", "steps", "device")
+    seed = args.seed if args.seed is not None else randbelow(2**31)
+    return preset_settings(args.preset, seed=seed, **{name: getattr(args, name) for name in names})
+
+
+def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: Path, reporter: Reporter) -> bool:
+    """Train and record; False where Ctrl-C ended it early, with every finished step in the file."""
+    from gradmidi.experiments.mnist import describe, train
+    from gradmidi.experiments.net import LAYERS
+    from gradmidi.recording_csv import RecordingWriter
+
+    meta = describe(settings, digits)
+    with (
+        RecordingWriter(path, LAYERS, meta=meta) as writer,
+        reporter.progress("training", settings.steps) as bar,
+    ):
+        listener = _Listener(args, writer, bar, reporter, settings.steps)
+        try:
+            train(settings, digits, listener.hear)
+        except KeyboardInterrupt:
+            reporter.say(f"interrupted after {listener.steps} steps; what was recorded is kept", style="yellow")
+            return False
+    return True
+
+
+class _Listener:
+    """Takes each finished step: writes it down, shows it, and says the first anomaly of each kind and layer."""
+
+    def __init__(
+        self, args: argparse.Namespace, writer: Any, bar: ProgressLine, reporter: Reporter, total: int
+    ) -> None:
+        from gradmidi.cli.options import compose_options
+        from gradmidi.compose import Composer
+
+        self._writer, self._bar, self._reporter, self._total = writer, bar, reporter, total
+        self._composer = Composer(writer.layers, **compose_options(args))
+        self._told: set[tuple[str, str]] = set()
+        self.steps = 0
+
+    def hear(self, step: Step) -> None:
+        import numpy as np
+
+        from gradmidi.compose.events import ANOMALIES
+        from gradmidi.recording import Recording
+
+        metrics = {"epoch": float(step.epoch), "loss": step.loss}
+        self._writer.append(step.step, step.norms, metrics, step.gaps)
+        self.steps += 1
+        columns = {name: np.array([value]) for name, value in metrics.items()}
+        row = Recording(
+            self._composer.layers,
+            np.array([step.step]),
+            step.norms[None].astype(np.float64),
+            columns,
+            gaps=step.gaps[None],
+        )
+        score = self._composer.feed(row)
+        self._bar.show(step.step + 1, f"loss {step.loss:.3f}  {_notes(score)}")
+        marks = score.marks.of(*ANOMALIES)
+        for kind, text in zip(marks.kind.tolist(), marks.text.tolist(), strict=True):
+            if (kind, text.split()[0]) not in self._told:
+                self._told.add((kind, text.split()[0]))
+                self._reporter.say(text, style="bold red")
+
+
+def _notes(score: Any) -> str:
+    """The step's notes by name; ``!`` is the alarm."""
+    from gradmidi.theory.pitch import hz_to_key, note_name
+
+    percussion = [score.voices[i].percussion for i in score.layer]
+    names = [note_name(round(key)) for key in hz_to_key(score.frequency).tolist()]
+    return " ".join("!" if alarm else name for alarm, name in zip(percussion, names, strict=True))

@@ -1,0 +1,116 @@
+"""Where the digits come from: full MNIST on disk, a download, a folder, or the 5,000 that ship with gradmidi."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.errors import InputError
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+# Where people keep what torchvision downloaded, in the order in which it is looked for.
+USUAL_FOLDERS = ("data", "../data", "~/data", "~/.cache/gradmidi", "~/datasets")
+DOWNLOAD_FOLDER = "~/.cache/gradmidi"
+IDX_UINT8 = 8
+
+
+class Digits(NamedTuple):
+    """Images (N, 28, 28) and labels (N,), both uint8, with a line that says which digits these are."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    source: str
+
+
+def load_digits(data: str = "auto") -> Digits:
+    """The digits of ``auto`` (full MNIST if it lies on disk, else the embedded ones), ``mnist`` or a folder.
+
+    When a download is not possible, the embedded digits come instead and ``source`` says why.
+
+    Raises:
+        InputError: a folder without MNIST's files, or files that are not what they should be.
+    """
+    if data == "auto":
+        found = next(_found_in_usual_folders(), None)
+        return _read_idx(found) if found else embedded_digits()
+    if data == "mnist":
+        return _download()
+    folder = _idx_folder(Path(data).expanduser())
+    if folder is None:
+        raise InputError(f"{data} holds no MNIST: {IMAGES} and {LABELS} (or .gz) are looked for there and in MNIST/raw")
+    return _read_idx(folder)
+
+
+def embedded_digits() -> Digits:
+    """5,000 real MNIST digits; see LICENSE.md beside the file for their origin."""
+    with resources.files(__name__).joinpath("digits.npz").open("rb") as file:
+        table = np.load(file)
+        return Digits(table["images"], table["labels"], "5,000 embedded MNIST digits")
+
+
+def _found_in_usual_folders() -> Iterator[Path]:
+    for name in (os.environ.get("GRADMIDI_DATA", ""), *USUAL_FOLDERS):
+        folder = _idx_folder(Path(name).expanduser()) if name else None
+        if folder is not None:
+            yield folder
+
+
+def _idx_folder(root: Path) -> Path | None:
+    for folder in (root, root / "MNIST" / "raw", root / "raw"):
+        if _file(folder, IMAGES) and _file(folder, LABELS):
+            return folder
+    return None
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _read_idx(folder: Path) -> Digits:
+    images, labels = (_idx_array(_file(folder, name) or folder / name) for name in (IMAGES, LABELS))
+    if images.ndim != 3 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+        raise InputError(f"{folder}: images of shape {images.shape} and labels of shape {labels.shape} are not MNIST")
+    return Digits(images, labels, f"{len(images):,} MNIST digits in {folder}")
+
+
+def _idx_array(path: Path) -> NDArray[np.uint8]:
+    """An array in the IDX format of the MNIST distribution: magic, sizes as big-endian uint32, then the bytes."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zero, kind, dimensions = struct.unpack(">HBB", content[:4])
+        shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])
+        if zero != 0 or kind != IDX_UINT8:
+            raise ValueError("its first bytes are not those of an IDX file of bytes")
+        return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise InputError(f"cannot read {path}: {error}; fetch it again or use --data auto") from None
+
+
+def _download() -> Digits:
+    root = Path(DOWNLOAD_FOLDER).expanduser()
+    folder = _idx_folder(root)
+    if folder is None:
+        try:
+            # Beside a torch of another build, importing torchvision raises RuntimeError instead of ImportError.
+            from torchvision.datasets import MNIST
+
+            MNIST(str(root), train=True, download=True)
+        except ImportError:
+            return _instead("torchvision is not installed (pip install 'gradmidi[mnist]')")
+        except (RuntimeError, OSError) as error:
+            return _instead(f"MNIST cannot be downloaded ({str(error).splitlines()[0][:100]})")
+        folder = _idx_folder(root)
+    return _read_idx(folder) if folder else _instead("the download holds no MNIST files")
+
+
+def _instead(reason: str) -> Digits:
+    embedded = embedded_digits()
+    return embedded._replace(source=f"{embedded.source}, because {reason}")

@@ -1,0 +1,92 @@
+"""Blocks of stereo samples → a file of sound: level set without clipping, WAV by ourselves, the rest by libsndfile."""
+
+from __future__ import annotations
+
+import tempfile
+import wave
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.errors import InputError
+from gradmidi.files import whole_file
+from gradmidi.outputs.requirements import require
+
+RATE = 44_100  # Hz
+CHANNELS = 2
+PEAK_LEVEL = 10 ** (-1 / 20)  # the loudest sample, −1 dB of full scale
+CHUNK_FRAMES = 65_536
+SOUNDFILE_FORMATS = (".flac", ".ogg", ".mp3")
+FORMATS = (".wav", *SOUNDFILE_FORMATS)
+
+Block = NDArray[np.float32]
+
+
+class AudioReport(NamedTuple):
+    """What was written: seconds, who made the sound, and a line about what was missing (empty if nothing was)."""
+
+    seconds: float
+    engine: str
+    notice: str = ""
+
+
+def check_format(path: Path) -> None:
+    """Raises :class:`InputError` for an ending that is none of :data:`FORMATS`."""
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path}: sound is written as {', '.join(FORMATS)}, not as {path.suffix or 'a bare name'!r}")
+
+
+def write_audio(path: Path, blocks: Iterable[Block]) -> float:
+    """Write blocks (n, 2) float32 at 44.1 kHz, scaled so that the peak is −1 dB; returns the seconds written.
+
+    The blocks wait in a temporary file until the peak is known, so memory stays flat. ``.wav`` is 16-bit.
+
+    Raises:
+        InputError: an unknown ending, or the file cannot be written.
+        MissingPartError: soundfile is needed for this ending.
+    """
+    check_format(path)
+    with tempfile.TemporaryFile() as spool:
+        frames, peak = _spool(blocks, spool)
+        gain = PEAK_LEVEL / peak if peak > 0 else 1.0
+        scaled = _scaled(spool, gain)
+        with whole_file(path) as temporary:
+            if path.suffix.lower() == ".wav":
+                _write_wav(temporary, scaled)
+            else:
+                _write_soundfile(temporary, scaled)
+    return frames / RATE
+
+
+def _spool(blocks: Iterable[Block], spool: IO[bytes]) -> tuple[int, float]:
+    frames, peak = 0, 0.0
+    for block in blocks:
+        frames += len(block)
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        spool.write(np.ascontiguousarray(block, dtype=np.float32).tobytes())
+    return frames, peak
+
+
+def _scaled(spool: IO[bytes], gain: float) -> Iterator[Block]:
+    spool.seek(0)
+    while chunk := spool.read(CHUNK_FRAMES * CHANNELS * 4):
+        yield np.frombuffer(chunk, dtype=np.float32).reshape(-1, CHANNELS) * np.float32(gain)
+
+
+def _write_wav(path: Path, blocks: Iterable[Block]) -> None:
+    with path.open("wb") as file, wave.open(file, "wb") as wav:
+        wav.setnchannels(CHANNELS)
+        wav.setsampwidth(2)
+        wav.setframerate(RATE)
+        for block in blocks:
+            wav.writeframes(np.round(block * 32767).astype("<i2").tobytes())
+
+
+def _write_soundfile(path: Path, blocks: Iterable[Block]) -> None:
+    soundfile = require("soundfile", "soundfile")
+    with soundfile.SoundFile(str(path), "w", samplerate=RATE, channels=CHANNELS) as file:
+        for block in blocks:
+            file.write(block)

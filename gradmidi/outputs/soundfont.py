@@ -1,0 +1,149 @@
+"""Score → sound through FluidSynth and a SoundFont, in process; our own synthesiser where FluidSynth is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from gradmidi.errors import InputError, MissingPartError
+from gradmidi.outputs.audio_file import RATE, AudioReport, Block, check_format, write_audio
+from gradmidi.outputs.fluid import Fluid
+from gradmidi.outputs.midi_events import TimedMessage, note_events, setup_messages
+from gradmidi.outputs.requirements import install_command
+from gradmidi.outputs.synth import synth_blocks
+from gradmidi.outputs.tuning import choose_tuning
+from gradmidi.score import Score
+
+TAIL = 1.5  # s of release after the last rest; it fades out over its last FADE seconds
+FADE = 0.5
+OWN_ENGINE = "gradmidi's own tones"
+PURE_TONE = "pure-tone.sf2"  # made for measuring pitch; never chosen unless asked for
+ENDINGS = (".sf2", ".sf3")
+SYSTEM_FOLDERS = (
+    "/usr/share/sounds/sf2",
+    "/usr/share/sounds/sf3",
+    "/usr/share/soundfonts",
+    "/usr/local/share/soundfonts",
+    "/opt/homebrew/share/soundfonts",
+    "~/.local/share/soundfonts",
+    "~/Library/Audio/Sounds/Banks",
+    "C:/soundfonts",
+)
+
+Progress = Callable[[float], None]
+
+
+def render_wav(
+    score: Score, path: str | Path, soundfont: str | Path | None = None, progress: Progress | None = None
+) -> AudioReport:
+    """Render a score to .wav, .flac, .ogg or .mp3: 44.1 kHz stereo, peak at −1 dB, 1.5 s of release at the end.
+
+    Args:
+        score: the notes; the channels, programs and pitches are those of :meth:`Score.save_midi`.
+        path: the file, whole or not there at all.
+        soundfont: an .sf2 or .sf3 file; found as :func:`find_soundfont` says if not given.
+        progress: told the share that is done, from 0 to 1.
+
+    Returns:
+        Seconds, engine and, where FluidSynth or a SoundFont is missing and our own synthesiser played instead, a line
+        that says what to install.
+
+    Raises:
+        InputError: the SoundFont is not one, the ending is unknown, or the file cannot be written.
+        MissingPartError: the ending needs soundfile.
+    """
+    target = Path(path)
+    check_format(target)
+    chosen = find_soundfont(soundfont)
+    if chosen is not None:
+        try:
+            blocks = fluid_blocks(score, chosen, progress or _unheard)
+            return AudioReport(write_audio(target, blocks), f"FluidSynth with {chosen.name}")
+        except MissingPartError as error:
+            notice = f"{error}"
+    else:
+        notice = f"no SoundFont was found; put one into soundfonts/ or run: {install_command('pretty_midi')}"
+    return AudioReport(write_audio(target, synth_blocks(score)), OWN_ENGINE, notice)
+
+
+def find_soundfont(explicit: str | Path | None = None) -> Path | None:
+    """The SoundFont to play: given, ``GRADMIDI_SOUNDFONT``, ``soundfonts/``, the system's, the one of pretty_midi.
+
+    Raises:
+        InputError: the one given, or named in the environment, is missing or not a SoundFont.
+    """
+    for source, name in (("--soundfont", explicit), ("GRADMIDI_SOUNDFONT", os.environ.get("GRADMIDI_SOUNDFONT"))):
+        if name:
+            return _checked(Path(name).expanduser(), source)
+    project = Path(__file__).parents[2] / "soundfonts"
+    for folder in (Path("soundfonts"), project, *(Path(name).expanduser() for name in SYSTEM_FOLDERS)):
+        for file in sorted(folder.glob("*")) if folder.is_dir() else ():
+            if file.suffix.lower() in ENDINGS and file.name != PURE_TONE and is_soundfont(file):
+                return file
+    return _shipped_with_pretty_midi()
+
+
+def is_soundfont(path: Path) -> bool:
+    """Whether the file starts as the SoundFont format says: a RIFF of form ``sfbk``."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[:4] == b"RIFF" and head[8:] == b"sfbk"
+
+
+def fluid_blocks(score: Score, soundfont: Path, progress: Progress) -> Iterator[Block]:
+    """The score played by FluidSynth, as stereo blocks (n, 2) float32.
+
+    Raises:
+        MissingPartError: libfluidsynth or pyfluidsynth is not installed (before the first block).
+        InputError: FluidSynth cannot read the SoundFont.
+    """
+    fluid = Fluid(soundfont)
+    tuning = choose_tuning("auto", score.frequency[[not score.voices[i].percussion for i in score.layer]])
+    return _played(fluid, score, note_events(score, tuning), tuning, progress)
+
+
+def _played(fluid: Fluid, score: Score, events: list[TimedMessage], tuning: str, progress: Progress) -> Iterator[Block]:
+    try:
+        for voice in score.voices:
+            for message in setup_messages(voice, tuning):
+                fluid.send(message)
+        now, total = 0, round((score.length + TAIL) * RATE)
+        for time, _, message in events:
+            at = round(time * RATE)
+            if at > now:
+                yield fluid.samples(at - now)
+                progress(at / total)
+                now = at
+            fluid.send(message)
+        tail = fluid.samples(total - now)
+        fade = np.minimum(np.arange(len(tail))[::-1] / (FADE * RATE), 1)
+        yield (tail * fade[:, np.newaxis]).astype(np.float32)
+        progress(1.0)
+    finally:
+        fluid.close()
+
+
+def _checked(path: Path, source: str) -> Path:
+    if not path.is_file():
+        raise InputError(f"{source}: there is no file {path}")
+    if not is_soundfont(path):
+        raise InputError(f"{source}: {path} is not a SoundFont (.sf2 or .sf3)")
+    return path
+
+
+def _shipped_with_pretty_midi() -> Path | None:
+    spec = find_spec("pretty_midi")
+    folders = spec.submodule_search_locations if spec else None
+    files = [path for folder in folders or [] for path in sorted(Path(folder).glob("*.sf2"))]
+    return files[0] if files else None
+
+
+def _unheard(share: float) -> None:
+    """No progress is asked for."""
