@@ -13,6 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+UNBROKEN = ("what", "file", "plays", "preset", "part", "Hz")  # columns whose cells stay on one line
+PIPED_WIDTH = 200  # columns of a table that no terminal limits
+
 
 class Reporter:
     """Says things as ``--quiet`` and ``--json`` allow."""
@@ -21,6 +24,8 @@ class Reporter:
         self.json: bool = args.json
         self.quiet: bool = args.quiet
         self._out = Console(highlight=False, soft_wrap=True)
+        if not self._out.is_terminal:
+            self._out.width = PIPED_WIDTH
         self._err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=self.quiet)
 
     def say(self, text: str, style: str = "") -> None:
@@ -38,7 +43,7 @@ class Reporter:
             return
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
         for head in heads:
-            table.add_column(head, overflow="fold")
+            table.add_column(head, overflow="fold", no_wrap=head in UNBROKEN)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self._out.print(table)

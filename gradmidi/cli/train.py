@@ -102,7 +102,7 @@ class _Listener:
 
         self._writer, self._bar, self._reporter, self._total = writer, bar, reporter, total
         self._composer = Composer(writer.layers, **compose_options(args))
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
         self.steps = 0
 
     def hear(self, step: Step) -> None:
@@ -124,10 +124,10 @@ class _Listener:
         )
         score = self._composer.feed(row)
         self._bar.show(step.step + 1, f"loss {step.loss:.3f}  {_notes(score)}")
-        marks = score.marks.of(*ANOMALIES)
-        for kind, text in zip(marks.kind.tolist(), marks.text.tolist(), strict=True):
-            if (kind, text.split()[0]) not in self._told:
-                self._told.add((kind, text.split()[0]))
+        for text in score.marks.of(*ANOMALIES).text.tolist():
+            what = text.partition(" step ")[0]
+            if what not in self._told:
+                self._told.add(what)
                 self._reporter.say(text, style="bold red")
 
 

@@ -1,0 +1,40 @@
+# make demo: everything on a fresh machine, then a first training run you can hear.  make test: the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.ready
+	@.ci/system-parts libfluidsynth3
+	$(BIN)/gradmidi train --out out $(ARGS)
+
+test: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready-dev
+	@.ci/system-parts libfluidsynth3 fluidsynth
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradmidi needs Python 3.11 or later; run: make PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV) || { echo "no venv module; run: sudo apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.ready: pyproject.toml .ci/constraints.txt | $(VENV)/bin/python
+	@echo "installing gradmidi and torch into $(VENV) (some minutes the first time)"
+	$(PIP) --editable '.[all]'
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml .ci/constraints.txt | $(VENV)/bin/python
+	@echo "installing gradmidi with its tests' tools into $(VENV) (some minutes the first time)"
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) out
