@@ -7,8 +7,10 @@ from typing import Any
 from gradmidi.errors import InputError
 from gradmidi.theory import degrees
 from gradmidi.theory.interval import Interval
+from gradmidi.theory.pitch import shown
 
 NO_PERIOD = "none"  # TOML has no null
+_OTHER_KEYS = {"period", "name", "tonic", "a4", "source", "aliases", "family"}
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,12 @@ def from_table(table: Mapping[str, Any], where: str) -> Definition:
     """The definition in a TOML table that has one of ``semitones``, ``cents``, ``ratios`` or ``equal``.
 
     ``period`` may follow, in the same unit (a ratio for ``equal``); it is an octave unless given. ``where`` names
-    the table in error messages. Raises InputError.
+    the table in error messages. Raises InputError, also for a key that nothing reads.
     """
+    if unknown := [key for key in table if key not in UNITS and key not in _OTHER_KEYS]:
+        raise InputError(
+            f"{where}: unknown key {shown(unknown[0])}; known are {', '.join((*UNITS, *sorted(_OTHER_KEYS)))}"
+        )
     present = [unit for unit in UNITS if unit in table]
     if len(present) != 1:
         found = " and ".join(present) if present else "none"

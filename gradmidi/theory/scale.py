@@ -53,8 +53,6 @@ class Scale:
         object.__setattr__(self, "tonic", _check_tonic(self.tonic))
         object.__setattr__(self, "name", " ".join(str(self.name).split()) or "custom")
 
-    # Making one ----------------------------------------------------------------------------------------------------
-
     @classmethod
     def named(cls, name: str, tonic: Pitch = DEFAULT_TONIC, *, a4: float = pitch.A4) -> "Scale":
         """A scale of the catalogue (``scales.toml``), such as ``"dorian"`` or ``"minor pentatonic"``.
@@ -210,7 +208,8 @@ class Scale:
         A catalogue name (``"minor pentatonic"``), an equal division (``"19edo"``, ``"13ed3"``), a file ending in
         ``.toml`` or ``.scl``, semitones (``"0 2 3.5 7 8.9"``) or ratios (``"1/1 9/8 5/4"``), both repeated at the
         octave; any of them after a tonic (``"D dorian"``, ``"A3 minor pentatonic"``, ``"220Hz 1/1 5/4"``), which is
-        C4 unless given, and in octave 4 if it has no octave. Raises InputError.
+        C4 unless given, and in octave 4 if it has no octave. A file whose name begins with a note and a space is
+        written ``"./A scale.scl"``. Raises InputError.
         """
         read = read_scale_text(text, a4)
         tonic = DEFAULT_TONIC if read.tonic is None else read.tonic
@@ -231,8 +230,6 @@ class Scale:
     @classmethod
     def _defined(cls, made: definition.Definition, tonic: Pitch, a4: float, name: str) -> "Scale":
         return cls(made.intervals, made.period, pitch.parse_pitch(tonic, a4), name)
-
-    # What it is ----------------------------------------------------------------------------------------------------
 
     @property
     def period(self) -> float | None:
@@ -259,8 +256,6 @@ class Scale:
     def __len__(self) -> int:
         """The number of tones in one period, or of all tones if there is no period."""
         return len(self.degrees)
-
-    # Its tones -----------------------------------------------------------------------------------------------------
 
     def quantize(self, hz: ArrayLike) -> Floats:
         """The nearest tone, in Hz, to each frequency in Hz; same shape, float64.
@@ -294,8 +289,6 @@ class Scale:
     @cached_property
     def _tones(self) -> tones.ToneSet:
         return tones.ToneSet(np.array(self.ratios), self.period, self.tonic)
-
-    # Other scales from it ------------------------------------------------------------------------------------------
 
     def transpose(self, interval: float | Fraction | str) -> "Scale":
         """The same scale on another tonic: a number moves it by semitones, a ``Fraction`` or ``"3/2"`` by a ratio.
@@ -369,8 +362,6 @@ class Scale:
                 f"{self.name}: an .scl file begins on the tonic, which is no tone of this scale; rotate(0) first"
             )
         scala.write_scl(path, self.name, (*self.degrees[1:], self.repeat))
-
-    # As a value ----------------------------------------------------------------------------------------------------
 
     @cached_property
     def _identity(self) -> tuple[float | None, ...]:

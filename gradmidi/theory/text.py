@@ -12,7 +12,7 @@ Kind = Literal["toml", "scala", "ratios", "semitones", "equal", "name"]
 _FILE_KINDS: dict[str, Kind] = {".toml": "toml", ".scl": "scala"}
 _RATIO = r"\d+(?:/\d+|\.\d+)?"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
-_EQUAL = re.compile(rf"(\d+)[ -]?(?:edo|tet|et|ed({_RATIO}))", re.IGNORECASE)
+_EQUAL = re.compile(rf"(\d{{1,9}})[ -]?(?:edo|tet|et|ed({_RATIO}))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,13 @@ def read_scale_text(text: str, a4: float) -> ScaleText:
         )
     text = text.strip()
     whole = _without_tonic(text)
-    if whole.kind != "name":
-        return whole
     first, _, rest = text.partition(" ")
+    # Numbers are looked at whole, for "0 2 4" does not begin with MIDI key 0; names and files may follow a tonic.
+    if whole.kind not in ("name", "toml", "scala") or not rest.strip():
+        return whole
     try:
         tonic = parse_pitch(first, a4)
     except InputError:
-        return whole
-    if not rest.strip():
         return whole
     body = _without_tonic(rest.strip())
     return ScaleText(body.kind, body.values, tonic)
