@@ -1,0 +1,84 @@
+"""What tests of all rooms share: recordings of a size that runs fast, and parts of the system that may be missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradmidi.recording import Recording
+
+ROOT = Path(__file__).parents[1]
+PURE_TONE = ROOT / "soundfonts" / "pure-tone.sf2"
+
+
+def needs(condition: bool, part: str) -> None:
+    """Skip a test that misses a part of the system, with the reason; fail it where CI says that nothing may miss."""
+    if condition:
+        return
+    if os.environ.get("GRADMIDI_REQUIRE_PARTS"):
+        pytest.fail(f"{part} is missing, and nothing may be in CI")
+    pytest.skip(f"{part} is not installed")
+
+
+@pytest.fixture
+def need_program():
+    """Call with the names of programs that the test runs."""
+
+    def check(*names: str) -> None:
+        for name in names:
+            needs(shutil.which(name) is not None, name)
+
+    return check
+
+
+@pytest.fixture
+def need_fluidsynth() -> None:
+    from gradmidi.errors import MissingPartError
+    from gradmidi.outputs.fluid import Fluid
+
+    try:
+        Fluid(PURE_TONE).close()
+    except MissingPartError:
+        needs(False, "libfluidsynth")
+
+
+@pytest.fixture
+def run_cli(tmp_path):
+    """Run the real command in a process of its own, in an empty folder; returns the finished process."""
+
+    def run(*args: object, **options) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "gradmidi", *map(str, args)]
+        options = {"cwd": tmp_path, "text": True, "capture_output": True, "timeout": 300} | options
+        return subprocess.run(command, check=False, **options)
+
+    return run
+
+
+@pytest.fixture
+def healthy() -> Recording:
+    """201 steps of four layers with norms as the post's network has them."""
+    rng = np.random.default_rng(7)
+    norms = np.float32(np.array([0.44, 1.84, 3.35, 2.36]) * np.exp(rng.normal(0, 0.4, (201, 4))))
+    return Recording(
+        ("conv1", "conv2", "fc1", "fc2"),
+        np.arange(201),
+        norms,
+        {"epoch": np.repeat([1.0, 2.0], [150, 51]), "loss": np.linspace(2.3, 0.2, 201)},
+        {"title": "a healthy run", "seed": "7"},
+    )
+
+
+@pytest.fixture
+def sick(healthy: Recording) -> Recording:
+    """The healthy run with an explosion, Inf, NaN, zeros and a gap."""
+    norms, gaps = healthy.norms.copy(), healthy.gaps.copy()
+    norms[20, 1] = 1e7
+    norms[30, 0] = np.inf
+    norms[40, 2] = np.nan
+    norms[50:60, 3] = 0.0
+    norms[70, 0], gaps[70, 0] = np.nan, True
+    return Recording(healthy.layers, healthy.steps, norms, healthy.metrics, healthy.meta, gaps)

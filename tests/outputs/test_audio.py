@@ -1,0 +1,162 @@
+"""Sound: pitches found by FFT are the pitches of the .mid; levels, lengths, formats and fallbacks."""
+
+import wave
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from gradmidi.compose import compose
+from gradmidi.compose.timing import Timing
+from gradmidi.errors import InputError
+from gradmidi.outputs import soundfont as soundfonts
+from gradmidi.outputs.audio_file import PEAK_LEVEL, write_audio
+from gradmidi.outputs.soundfont import OWN_ENGINE, PURE_TONE, TAIL, find_soundfont, render_wav
+from gradmidi.outputs.synth import RELEASE, synth_blocks
+from gradmidi.recording import Recording
+
+RATE = 44100
+PURE_TONE_FILE = Path(__file__).parents[2] / "soundfonts" / PURE_TONE
+
+
+def strongest_pitch(samples: np.ndarray) -> float:
+    """Hz of the largest peak of a long, windowed spectrum, refined by a parabola through its logarithm."""
+    size = 2**19
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), size))
+    spectrum[: int(20 * size / RATE)] = 0
+    peak = int(spectrum.argmax())
+    a, b, c = np.log(spectrum[peak - 1 : peak + 2])
+    return (peak + 0.5 * (a - c) / (a - 2 * b + c)) * RATE / size
+
+
+@pytest.fixture
+def slow(healthy):
+    """Notes of 0.4 s, long enough for an FFT to tell cents."""
+    return compose(healthy.rows(0, 6), timing=Timing(0.4))
+
+
+def heard_cents(path, score) -> np.ndarray:
+    """Cents between the strongest pitch of every note's time in the file and the note."""
+    samples, rate = soundfile.read(path)
+    assert rate == RATE
+    assert samples.shape[1] == 2
+    mono = samples.sum(axis=1)
+    cents = []
+    for onset, duration, hertz in zip(score.onset, score.duration, score.frequency, strict=True):
+        # The last note's release is over by then and this one's attack.
+        part = mono[round((onset + 0.15) * RATE) : round((onset + duration) * RATE)]
+        cents.append(1200 * np.log2(strongest_pitch(part) / hertz))
+    return np.array(cents)
+
+
+def test_the_soundfont_wav_sounds_what_the_mid_names(slow, tmp_path, need_fluidsynth):
+    slow.save_midi(tmp_path / "g.mid")
+    notes = [m.note for m in mido.MidiFile(tmp_path / "g.mid") if m.type == "note_on"]
+    assert np.allclose(slow.frequency, 440 * 2 ** ((np.array(notes) - 69) / 12))
+    report = render_wav(slow, tmp_path / "g.wav", PURE_TONE_FILE)
+    assert report.engine == f"FluidSynth with {PURE_TONE}"
+    assert np.abs(heard_cents(tmp_path / "g.wav", slow)).max() < 1.5
+
+
+@pytest.mark.parametrize("scale", ["19edo", "C 1/1 9/8 5/4 4/3 3/2 5/3 15/8"])
+def test_microtones_reach_fluidsynth(healthy, scale, tmp_path, need_fluidsynth):
+    score = compose(healthy.rows(0, 5), scale=scale, timing=Timing(0.4))
+    render_wav(score, tmp_path / "g.wav", PURE_TONE_FILE)
+    assert np.abs(heard_cents(tmp_path / "g.wav", score)).max() < 1.5
+
+
+def test_our_own_synthesiser_is_exact(healthy, tmp_path):
+    score = compose(healthy.rows(0, 6), scale=None, timing=Timing(0.4))
+    write_audio(tmp_path / "g.wav", synth_blocks(score))
+    samples, _ = soundfile.read(tmp_path / "g.wav")
+    # Only the layer's own channel matters here; a note's partials lie above its fundamental and are weaker.
+    assert len(samples) == round((score.length + RELEASE) * RATE)
+    assert np.abs(heard_cents(tmp_path / "g.wav", score)).max() < 0.1
+
+
+def test_level_and_length(slow, tmp_path, need_fluidsynth):
+    report = render_wav(slow, tmp_path / "g.wav", PURE_TONE_FILE)
+    with wave.open(str(tmp_path / "g.wav")) as file:
+        assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, 44100, 2)
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+    assert np.abs(samples.astype(int)).max() == round(PEAK_LEVEL * 32767)
+    assert len(samples) / 2 / RATE == pytest.approx(slow.length + TAIL, abs=1e-4)
+    assert report.seconds == pytest.approx(slow.length + TAIL, abs=1e-4)
+    assert not samples[-20:].any(), "the tail has faded out"
+
+
+@pytest.mark.parametrize("ending", [".flac", ".ogg", ".mp3"])
+def test_other_formats(slow, ending, tmp_path):
+    seconds = write_audio(tmp_path / f"g{ending}", synth_blocks(slow))
+    info = soundfile.info(tmp_path / f"g{ending}")
+    assert info.samplerate == RATE
+    assert info.duration == pytest.approx(seconds, abs=0.1)
+
+
+def test_percussion_is_heard_and_silence_is_not_scaled(tmp_path):
+    sick = Recording.from_arrays([[np.nan], [np.inf]])
+    blocks = np.concatenate(list(synth_blocks(compose(sick))))
+    assert np.abs(blocks[: round(0.05 * RATE)]).max() > 0.1
+    write_audio(tmp_path / "silence.wav", [np.zeros((100, 2), dtype=np.float32)])
+    assert not soundfile.read(tmp_path / "silence.wav")[0].any()
+
+
+def test_windows_join_without_a_seam(healthy, monkeypatch):
+    score = compose(healthy.rows(0, 20))
+    whole = np.concatenate(list(synth_blocks(score)))
+    monkeypatch.setattr("gradmidi.outputs.synth.WINDOW", 0.33)
+    assert np.allclose(np.concatenate(list(synth_blocks(score))), whole, atol=1e-6)
+
+
+def test_without_libfluidsynth_our_synthesiser_plays(slow, tmp_path, monkeypatch):
+    """pyfluidsynth finds its library by the loader's search; where that finds nothing its import fails."""
+    import sys
+
+    monkeypatch.delitem(sys.modules, "fluidsynth", raising=False)
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    report = render_wav(slow, tmp_path / "g.wav", PURE_TONE_FILE)
+    monkeypatch.delitem(sys.modules, "fluidsynth", raising=False)
+    assert report.engine == OWN_ENGINE
+    assert "libfluidsynth" in report.notice
+    assert soundfile.info(tmp_path / "g.wav").frames > 0
+
+
+def test_soundfonts_are_found_in_order(tmp_path, monkeypatch):
+    given, named, local, system = (tmp_path / f"{name}.sf2" for name in ("given", "named", "soundfonts/a", "system/b"))
+    for file in (given, named, local, system):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(PURE_TONE_FILE.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(soundfonts, "SYSTEM_FOLDERS", (str(tmp_path / "system"),))
+    monkeypatch.setenv("GRADMIDI_SOUNDFONT", str(named))
+    assert find_soundfont(given) == given
+    assert find_soundfont() == named
+    monkeypatch.delenv("GRADMIDI_SOUNDFONT")
+    assert find_soundfont().resolve() == local
+    local.unlink()
+    assert find_soundfont() == system
+    system.unlink()
+    assert find_soundfont().name == "TimGM6mb.sf2"
+
+
+def test_what_is_not_a_soundfont_is_refused(slow, tmp_path, monkeypatch, need_fluidsynth):
+    (tmp_path / "x.sf2").write_text("no sound")
+    with pytest.raises(InputError, match=r"x\.sf2 is not a SoundFont"):
+        render_wav(slow, tmp_path / "g.wav", tmp_path / "x.sf2")
+    with pytest.raises(InputError, match="there is no file"):
+        find_soundfont(tmp_path / "none.sf2")
+    (tmp_path / "cut.sf2").write_bytes(PURE_TONE_FILE.read_bytes()[:200])
+    with pytest.raises(InputError, match="cannot read the SoundFont"):
+        render_wav(slow, tmp_path / "g.wav", tmp_path / "cut.sf2")
+    with pytest.raises(InputError, match="not as"):
+        render_wav(slow, tmp_path / "g.xyz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.sf2", "x.sf2"]
+
+
+def test_progress_is_told(slow, tmp_path, need_fluidsynth):
+    told = []
+    render_wav(slow, tmp_path / "g.wav", PURE_TONE_FILE, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1.0

@@ -1,0 +1,116 @@
+"""The post's sound against the listing's own arithmetic and its own writer, recomputed here."""
+
+import io
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+
+from gradmidi.errors import InputError
+from gradmidi.outputs.sine import CHUNK_STEPS, alarm_tone, render_sine
+from gradmidi.outputs.wav import float_wav_head
+from gradmidi.recording import Recording
+
+
+def listing_tone(norm) -> np.ndarray:
+    """One tone as the 2019 listing computes it from a float32 norm."""
+    frequency = (200.0 + np.asarray(norm, dtype=np.float32) * 100.0).astype(np.float32)
+    with np.errstate(all="ignore"):
+        return 0.1 * np.sin(2 * np.pi * np.arange(44100 * 0.01) * frequency / 44100).astype(np.float32)
+
+
+def listing_frames(norms) -> list[np.ndarray]:
+    frames = []
+    for row in norms:
+        frames += [listing_tone(norm) for norm in row]
+        frames.append(np.zeros(441 * 2, dtype=np.float32))
+    return frames
+
+
+def listing_file(norms) -> bytes:
+    """The listing's writer: float32 bytes through the wave module, four bytes a sample."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(4)
+        file.setframerate(44100)
+        file.writeframes(b"".join(listing_frames(norms)))
+    return out.getvalue()
+
+
+@pytest.fixture
+def hard() -> Recording:
+    """Norms of every size, with NaN, Inf, zero and tones far above Nyquist; more rows than one chunk."""
+    rng = np.random.default_rng(3)
+    norms = np.float32(10 ** rng.uniform(-8, 12, (CHUNK_STEPS + 88, 3)))
+    norms[5], norms[600 - 1], norms[7, 0], norms[8, 1] = np.nan, np.inf, 0, 218.6
+    norms[9, 2] = -np.inf
+    return Recording.from_arrays(norms)
+
+
+def test_post_container_is_the_listings_file(hard, tmp_path):
+    report = render_sine(hard, tmp_path / "post.wav", container="post")
+    assert (tmp_path / "post.wav").read_bytes() == listing_file(hard.norms)
+    assert report.alarms == 0
+
+
+def test_float_container_holds_the_formulas_samples(hard, tmp_path):
+    render_sine(hard, tmp_path / "f.wav", nonfinite="keep")
+    samples, rate = soundfile.read(tmp_path / "f.wav", dtype="float32")
+    assert rate == 44100
+    assert soundfile.info(tmp_path / "f.wav").subtype == "FLOAT"
+    assert samples.tobytes() == b"".join(frame.tobytes() for frame in listing_frames(hard.norms))
+
+
+def test_201_steps_of_four_layers_are_531846_samples(healthy, tmp_path):
+    report = render_sine(healthy, tmp_path / "s.wav")
+    assert report.samples == 201 * (4 * 441 + 882) == 531_846
+    assert soundfile.info(tmp_path / "s.wav").frames == 531_846
+    assert report.seconds == pytest.approx(12.06)
+
+
+def test_nonfinite_norms_are_an_audible_alarm(sick, tmp_path):
+    report = render_sine(sick, tmp_path / "s.wav")
+    samples, _ = soundfile.read(tmp_path / "s.wav", dtype="float32")
+    blocks = samples.reshape(201, -1)[:, : 4 * 441].reshape(201, 4, 441)
+    assert report.alarms == 2
+    assert np.array_equal(blocks[30, 0], alarm_tone())
+    assert np.array_equal(blocks[40, 2], alarm_tone())
+    assert np.isfinite(samples).all()
+    assert np.sqrt(np.mean(alarm_tone() ** 2)) > 2 * np.sqrt(np.mean(listing_tone(1.0) ** 2))
+    assert not blocks[70, 0].any(), "a layer without a gradient is silent"
+
+
+def test_two_steps_apart_the_phase_restarts(healthy, tmp_path):
+    render_sine(healthy, tmp_path / "s.wav")
+    samples, _ = soundfile.read(tmp_path / "s.wav", dtype="float32")
+    assert not samples.reshape(201, -1)[:, ::441].any()
+
+
+def test_large_files_get_the_head_of_rf64():
+    frames = 2**31
+    head = float_wav_head(frames, 44100)
+    assert head[:4] == b"RF64"
+    assert head[8:16] == b"WAVEds64"
+    assert int.from_bytes(head[28:36], "little") == frames * 4
+    assert int.from_bytes(head[20:28], "little") == len(head) - 8 + frames * 4
+
+
+def test_an_rf64_head_is_read_by_libsndfile(tmp_path, monkeypatch):
+    """The large form with a small sound: the limit is lowered to nothing."""
+    monkeypatch.setattr("gradmidi.outputs.wav.LARGEST_RIFF", 100)
+    head = bytearray(float_wav_head(441, 44100))
+    head[4:8] = head[-4:] = b"\xff\xff\xff\xff"
+    fact = head.index(b"fact")
+    head[fact + 8 : fact + 12] = (441).to_bytes(4, "little")
+    (tmp_path / "x.wav").write_bytes(bytes(head) + listing_tone(1.0).tobytes())
+    samples, _ = soundfile.read(tmp_path / "x.wav", dtype="float32")
+    assert np.array_equal(samples, listing_tone(1.0))
+
+
+def test_bad_choices(healthy, tmp_path):
+    for options in ({"container": "mp4"}, {"nonfinite": "drop"}):
+        with pytest.raises(InputError):
+            render_sine(healthy, tmp_path / "s.wav", **options)
+    assert not list(tmp_path.iterdir())
