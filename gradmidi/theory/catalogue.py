@@ -12,6 +12,8 @@ from gradmidi.errors import InputError
 from gradmidi.theory.definition import Definition, from_table
 from gradmidi.theory.pitch import shown
 
+_LONGEST_NAME = 60  # for the comparison with known names, which takes time with the square of the length
+
 
 @dataclass(frozen=True)
 class ScaleEntry:
@@ -59,7 +61,7 @@ def find(name: str) -> ScaleEntry:
     index = _index()
     if entry := index.get(_key(name)):
         return entry
-    near = difflib.get_close_matches(_key(name), index, n=3, cutoff=0.55)
+    near = difflib.get_close_matches(_key(name)[:_LONGEST_NAME], index, n=3, cutoff=0.55)
     nearest = " or ".join(dict.fromkeys(repr(index[key].name) for key in near))
     advice = f"did you mean {nearest}?" if nearest else "`gradmidi scales` lists them"
     raise InputError(f"unknown scale {shown(name)}; {advice}")

@@ -76,12 +76,10 @@ def parse_scl(text: str, where: str) -> ScalaScale:
     if description is None:
         raise InputError(f"{where}: empty; an .scl file has a description, a count and that many pitches")
     numbered = _without_blanks(lines)
-    number, line = next(numbered, (None, ""))
+    number, line = next(numbered, (description[0] + 1, ""))
     count = _COUNT.fullmatch(line)
-    if number is None or not count:
-        raise InputError(
-            f"{where}, line {number or 'after the description'}: expected the number of notes, {_found(line)}"
-        )
+    if not count:
+        raise InputError(f"{where}, line {number}: expected the number of notes, {_found(line)}")
     pitches = [_parse_pitch_line(line, f"{where}, line {number}") for number, line in numbered]
     if len(pitches) != int(count[1]):
         raise InputError(f"{where}, line {number}: says {int(count[1])} notes but {len(pitches)} pitches follow")
