@@ -52,8 +52,8 @@ def run_cli(tmp_path):
 
     def run(*args: object, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "gradmidi", *map(str, args)]
-        options = {"cwd": tmp_path, "text": True, "capture_output": True, "timeout": 300} | options
-        return subprocess.run(command, check=False, **options)
+        options = {"cwd": tmp_path, "text": True, "capture_output": True, "timeout": 300, "check": False} | options
+        return subprocess.run(command, **options)
 
     return run
 

@@ -43,11 +43,13 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     from gradmidi.compose.mapping import DEFAULT_MAPPING, mapping_named
     from gradmidi.compose.timing import Timing, parse_unit
     from gradmidi.compose.voices import load_parts
+    from gradmidi.outputs.sine import check_choices
     from gradmidi.outputs.soundfont import find_soundfont
     from gradmidi.outputs.tuning import check_tuning
     from gradmidi.theory.scale import Scale
 
     check_tuning(args.tuning)
+    check_choices(args.container, args.nonfinite)
     find_soundfont(args.soundfont)
     text = args.scale or DEFAULT_SCALE
     return {

@@ -64,10 +64,7 @@ def render_sine(
     Raises:
         InputError: an unknown container or choice, a file too large for ``post``, or one that cannot be written.
     """
-    if container not in ("float", "post"):
-        raise InputError(f"no container is called {container!r}; there are float and post")
-    if nonfinite not in (None, "alarm", "keep"):
-        raise InputError(f"nonfinite is {nonfinite!r}; it can be alarm or keep")
+    check_choices(container, nonfinite)
     alarm = (nonfinite or ("alarm" if container == "float" else "keep")) == "alarm"
     samples = len(recording) * (len(recording.layers) * TONE_SAMPLES + REST_SAMPLES)
     with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
@@ -76,6 +73,14 @@ def render_sine(
             file.write(block.astype("<f4", copy=False).tobytes())
     alarms = int((~np.isfinite(recording.norms) & ~recording.gaps).sum()) if alarm else 0
     return SineReport(samples / RATE, samples, alarms)
+
+
+def check_choices(container: str, nonfinite: str | None) -> None:
+    """Raises :class:`InputError` for a container or a choice of ``nonfinite`` that does not exist."""
+    if container not in ("float", "post"):
+        raise InputError(f"no container is called {container!r}; there are float and post")
+    if nonfinite not in (None, "alarm", "keep"):
+        raise InputError(f"nonfinite is {nonfinite!r}; it can be alarm or keep")
 
 
 def tones(norms: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -1,0 +1,175 @@
+"""The other commands, as a person runs them."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+
+import mido
+import pytest
+
+import gradmidi
+from gradmidi.cli import COMMANDS, main
+
+
+@pytest.fixture
+def norms(sick, tmp_path):
+    sick.save(tmp_path / "norms.csv")
+    return tmp_path / "norms.csv"
+
+
+def test_render_makes_what_is_asked(norms, run_cli, tmp_path):
+    done = run_cli("render", norms, "--mid", "a.mid", "--wav", "a.flac", "--sine", "s.wav", "--plot", "p.svg", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {path.name for path in tmp_path.iterdir()} == {"norms.csv", "a.mid", "a.flac", "s.wav", "p.svg"}
+    assert result["anomalies"] == {"explosion": 1, "inf": 1, "nan": 1, "zero": 1}
+    assert [item["kind"] for item in result["files"]] == ["MIDI", "sound", "sine", "picture"]
+    assert (tmp_path / "p.svg").read_text().startswith("<?xml")
+
+
+def test_render_takes_some_layers_a_scale_and_a_unit(norms, run_cli, tmp_path):
+    run_cli("render", norms, "--mid", "a.mid", "--layers", "fc*", "--scale", "C major", "--unit", "10ms", check=True)
+    file = mido.MidiFile(tmp_path / "a.mid")
+    assert [track.name for track in file.tracks] == ["a healthy run", "fc1", "fc2", "alarm"]
+    assert file.length == pytest.approx(201 * 0.04)
+    keys = {m.note % 12 for m in file if m.type == "note_on" and m.channel != 9}
+    assert keys <= {0, 2, 4, 5, 7, 9, 11}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["none.csv", "--mid", "a.mid"], "none.csv: no such file"),
+        (["norms.csv"], "say what to make"),
+        (["norms.csv", "--mid", "a.txt"], "must end in .mid"),
+        (["norms.csv", "--wav", "a.aac"], "must end in .wav"),
+        (["norms.csv", "--plot", "a.gif"], "must end in .png"),
+        (["norms.csv", "--mid", "a.mid", "--layers", "x"], "no layer is called 'x'"),
+        (["norms.csv", "--wav", "a.wav", "--soundfont", "norms.csv"], "is not a SoundFont"),
+        (["norms.csv", "--mid", "norms.csv/a.mid"], "cannot write"),
+        (["cut.csv", "--mid", "a.mid"], "cut.csv, line 2: 1 columns where the header has 2"),
+        (["text.csv", "--mid", "a.mid"], "column 'a': 'x' is not a number"),
+        (["empty.csv", "--mid", "a.mid"], "empty.csv is empty"),
+        (["nostep.csv", "--mid", "a.mid"], "no column called 'step'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(options, message, norms, run_cli, tmp_path):
+    (tmp_path / "cut.csv").write_text("step,a\n0")
+    (tmp_path / "text.csv").write_text("step,a\n0,x\n")
+    (tmp_path / "nostep.csv").write_text("time,a\n0,1\n")
+    (tmp_path / "empty.csv").write_text("")
+    before = {path.name for path in tmp_path.iterdir()}
+    done = run_cli("render", *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == before, "nothing half-written is left"
+
+
+def test_lists(run_cli):
+    assert "sgd-lr1.0-bs256" in run_cli("presets", check=True).stdout
+    assert "12 Marimba" in run_cli("instruments", check=True).stdout
+    assert "minor pentatonic" in run_cli("scales", check=True).stdout
+    assert json.loads(run_cli("presets", "--json").stdout)["adam-lr0.01"]["optimizer"] == "adam"
+    assert len([n for names in json.loads(run_cli("instruments", "--json").stdout).values() for n in names]) == 128
+
+
+def test_a_scale_is_shown_and_played(run_cli, tmp_path):
+    done = run_cli("scales", "D dorian", "--mid", "d.mid", "--wav", "d.wav")
+    assert done.returncode == 0, done.stderr
+    assert "293.665" in done.stdout
+    notes = [m.note for m in mido.MidiFile(tmp_path / "d.mid") if m.type == "note_on"]
+    assert notes == [62, 64, 65, 67, 69, 71, 72, 74, 72, 71, 69, 67, 65, 64, 62]
+    assert run_cli("scales", "doriam").returncode == 2
+
+
+def test_doctor_names_every_part(run_cli):
+    rows = {row["part"]: row for row in json.loads(run_cli("doctor", "--json", check=True).stdout)}
+    assert rows["torch"]["state"] == "ok"
+    assert {"libfluidsynth", "soundfile", "matplotlib", "SoundFont", "python-rtmidi"} <= set(rows)
+    assert all(row["run"] for row in rows.values() if row["state"] == "missing")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion(shell, run_cli):
+    assert "render" in run_cli("completion", shell, check=True).stdout
+
+
+def test_bash_accepts_the_completion(run_cli, tmp_path):
+    (tmp_path / "c").write_text(run_cli("completion", "bash").stdout)
+    subprocess.run(["bash", "-n", "c"], cwd=tmp_path, check=True)
+
+
+def test_help_is_instant_and_loads_nothing_heavy(run_cli):
+    """The limit is wide for a busy machine; what is imported is what counts."""
+    code = (
+        "import sys\nfrom gradmidi.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print({'torch', 'numpy', 'matplotlib', 'mido', 'rich', 'soundfile'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    begun = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - begun < 2
+    assert done.stderr.strip() == "set()"
+    for name, _ in COMMANDS:
+        assert name in done.stdout
+
+
+def test_importing_gradmidi_loads_neither_torch_nor_matplotlib():
+    code = "import sys, gradmidi; gradmidi.Recording, gradmidi.Scale, gradmidi.compose; print(sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'torch'" not in loaded
+    assert "'matplotlib'" not in loaded
+
+
+def test_every_public_name_loads():
+    for name in gradmidi.__all__:
+        assert getattr(gradmidi, name) is not None
+    with pytest.raises(AttributeError):
+        gradmidi.nothing  # noqa: B018
+
+
+def test_no_color_is_respected(norms, tmp_path):
+    """On a terminal the alarms are red; with NO_COLOR nothing is."""
+
+    def said(**environment) -> bytes:
+        leader, follower = pty.openpty()
+        command = [sys.executable, "-m", "gradmidi", "render", norms, "--mid", tmp_path / "x.mid"]
+        subprocess.run(
+            command,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, "TERM": "xterm-256color", **environment},
+            check=True,
+        )
+        os.close(follower)
+        text = b""
+        try:
+            while part := os.read(leader, 65536):
+                text += part
+        except OSError:  # Linux answers so when the other end is closed
+            pass
+        os.close(leader)
+        return text
+
+    colour = b"\x1b[1;31m"
+    assert colour in said()
+    assert b";31m" not in said(NO_COLOR="1")
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
+    line = f"{sys.executable} -m gradmidi scales | head -1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_main_returns_exit_codes(capsys):
+    assert main(["presets", "--quiet"]) == 0
+    assert main(["scales", "no such scale"]) == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["dance"])
+    assert caught.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 2
