@@ -1,0 +1,41 @@
+"""Opening a port for a performance, whoever performs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradmidi.errors import InputError
+from gradmidi.outputs.live.libraries import CLIENT
+from gradmidi.outputs.live.link import Link
+from gradmidi.outputs.live.targets import SYNTH
+
+DEFAULT_MAX_RATE = 800.0  # messages a second; a DIN cable carries 31,250 / 30 = 1,041 of three bytes
+RATES = (50.0, 10_000.0)
+SETTLE_VIRTUAL = 0.3  # s in which those who wait for our port can connect to it before the set-up is sent
+SETTLE = 0.02  # s
+
+
+def open_link(port: str | None, *, backend: str | None, soundfont: str | Path | None, max_rate: float) -> Link:
+    """A player on ``port``; ``None`` opens a virtual port called ``gradmidi``.
+
+    Raises:
+        InputError: a rate out of range, an unknown port or backend, an unreadable SoundFont.
+        MissingPartError: something has to be installed or started first.
+    """
+    if not RATES[0] <= max_rate <= RATES[1]:
+        raise InputError(f"a rate of {max_rate:g} messages a second is out of range; take {RATES[0]:g} to {RATES[1]:g}")
+    name = port or CLIENT
+    chosen = _soundfont(soundfont) if name.startswith(SYNTH) else None
+    return Link(name, backend=backend, soundfont=chosen, max_rate=max_rate)
+
+
+def settle_time(link: Link) -> float:
+    """s to wait after opening before the first message."""
+    return SETTLE_VIRTUAL if link.port == CLIENT else SETTLE
+
+
+def _soundfont(given: str | Path | None) -> str | None:
+    from gradmidi.outputs.soundfont import find_soundfont
+
+    found = find_soundfont(given)
+    return str(found) if found else None

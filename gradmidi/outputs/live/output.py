@@ -1,0 +1,209 @@
+"""LiveOutput: rows of norms in, notes out of a MIDI port, while the training goes on undisturbed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from gradmidi.compose.composer import Composer
+from gradmidi.errors import TrainingWarning
+from gradmidi.outputs.live.controllers import parse_controllers
+from gradmidi.outputs.live.messages import NoteBytes, live_tuning, setup_bytes
+from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
+from gradmidi.outputs.live.pace import Pace, Waiting
+from gradmidi.outputs.live.report import LiveReport
+from gradmidi.outputs.live.timeline import Grid, Timeline
+from gradmidi.outputs.live.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP, NOTE, pack
+from gradmidi.recording import Recording
+
+AFTER_SETUP = 0.02  # s for instruments to change before the first note
+CLOCK_TICKS = 24  # a quarter
+START_AHEAD = 0.005  # s from MIDI clock's start message to its first tick
+LONGEST_ENDING = 5.0  # s that closing waits for the last steps to be heard
+
+
+class LiveOutput:
+    """Plays a training as it happens; :meth:`feed` it each step's row.
+
+    The notes leave from a child process at their time, whatever the training does; when the training process ends, in
+    whatever way, the child ends every note. Feeding never raises, and never blocks unless ``pace`` is ``"wait"``: what
+    goes wrong is said once, as a :class:`TrainingWarning`, and the training goes on in silence.
+
+    Args:
+        composer: turns rows into notes; it is fed the rows that are heard, and no one else may feed it.
+        port: ``None`` opens a virtual port ``gradmidi``; else the name, a unique part or the number of an existing
+            port, ``"fluidsynth"`` (``"fluidsynth:DRIVER"``), or ``"file:PATH"``.
+        pace: what is heard when training outruns hearing: ``"peak"`` (the loudest of the steps since the last
+            heard one, each layer compared with its usual norm), ``"latest"``, ``"mean"``, or ``"wait"``, which slows
+            the training down to the music. NaN, Inf and explosions are heard first, and in every case.
+        clock: send MIDI clock, 24 ticks a quarter at the composer's tempo; steps begin on its ticks.
+        cc: metrics as controllers of the first layer's channel, such as ``"loss=74"``; at most 50 messages a second.
+        max_rate: MIDI messages a second, 50–10,000; a DIN cable carries some 1,040.
+        tuning: ``auto``, ``12tet``, ``bend`` or ``mts``, as for MIDI files.
+        backend: a MIDI system, library or both: ``"jack"``, ``"rtmidi2"``, ``"rtmidi2/jack"``.
+        soundfont: for ``"fluidsynth"``.
+
+    Attributes:
+        port, system: the full name of what was opened, and what carries it (ALSA, JACK, CoreMIDI …).
+
+    Raises:
+        InputError: an argument that cannot be used, or an unknown port.
+        MissingPartError: no MIDI library, port or synthesiser; the message says what to install.
+    """
+
+    def __init__(
+        self,
+        composer: Composer,
+        port: str | None = None,
+        *,
+        pace: str = "peak",
+        clock: bool = False,
+        cc: Sequence[str] = (),
+        max_rate: float = DEFAULT_MAX_RATE,
+        tuning: str = "auto",
+        backend: str | None = None,
+        soundfont: str | Path | None = None,
+    ) -> None:
+        self._composer = composer
+        self._pace = Pace(pace, len(composer.layers))
+        self._controllers = parse_controllers(cc)
+        chosen = live_tuning(composer, tuning)
+        self._notes = NoteBytes(chosen)
+        self._max_rate = max_rate
+        self._waits = pace == "wait"
+        self._link = open_link(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
+        self.port, self.system = self._link.port, self._link.system
+        self._process = os.getpid()
+        self._heard = 0
+        self._alarm_sounds = False
+        self._off = False
+        self._report: LiveReport | None = None
+        self._timeline = self._begin(list(setup_bytes(composer.voices, chosen)), clock)
+
+    def feed(self, rows: Recording) -> None:
+        """Take one or more steps, in order."""
+        # A forked worker of the training holds a copy of this object, but not the player.
+        if self._off or os.getpid() != self._process:
+            return
+        try:
+            for i in range(len(rows)):
+                self._hear(rows.rows(i, i + 1) if len(rows) > 1 else rows)
+        except Exception as error:
+            self._switch_off(f"{type(error).__name__}: {error}")
+
+    def close(self, drain: bool = True) -> LiveReport:
+        """Let what waits be heard (at most 5 s; not at all if ``drain`` is false), end every note, say how it went."""
+        if self._report is None:
+            self._report = self._finish(drain and not self._off)
+        return self._report
+
+    def __enter__(self) -> LiveOutput:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(drain=kind is None)
+
+    def _begin(self, setup: list[bytes], clock: bool) -> Timeline:
+        """Send the set-up at the allowed rate; the piece starts when it is through."""
+        first = time.perf_counter() + settle_time(self._link)
+        self._link.send(b"".join(pack(first + i / self._max_rate, KEEP, data) for i, data in enumerate(setup)))
+        start = self._begins = first + len(setup) / self._max_rate + AFTER_SETUP
+        if not clock:
+            return Timeline(start, self._waits)
+        grid = Grid(start, 60 / self._composer.timing.tempo / CLOCK_TICKS)
+        self._link.send(pack(start - START_AHEAD, CLOCK, CLOCK_DATA.pack(*grid)))
+        return Timeline(start, self._waits, grid)
+
+    def _hear(self, row: Recording) -> None:
+        now = time.perf_counter()
+        self._timeline.hear(now)
+        self._move_controllers(row, now)
+        alarm = self._pace.put(row)
+        if self._waits:
+            now += self._wait(self._timeline.wanting(now))
+        elif alarm and not self._alarm_sounds:
+            self._cut(now)
+        while self._pace and self._timeline.wanting(now) <= 0 and self._listening():
+            self._perform(self._pace.take(), now)
+
+    def _wait(self, seconds: float) -> float:
+        """Slow the training down, unless nobody listens any more; returns the s that it took."""
+        if seconds <= 0 or not self._listening():
+            return 0.0
+        time.sleep(seconds)
+        return seconds
+
+    def _listening(self) -> bool:
+        """Whether the player takes frames; where it is gone, says so."""
+        free = self._link.free
+        if self._link.failure:
+            self._switch_off(self._link.failure)
+        return free and not self._off
+
+    def _cut(self, now: float) -> None:
+        """An alarm jumps the queue: the step that sounds is cut short."""
+        if self._listening() and (begin := self._timeline.cut(now)) is not None:
+            self._link.send(pack(begin, CUT))
+            self._notes.forget()
+
+    def _perform(self, waiting: Waiting | None, now: float) -> None:
+        if waiting is None:
+            return
+        score = self._composer.feed(waiting.row)
+        messages = self._notes.of(score)
+        origin = self._timeline.place(now, score.length, len(messages) / self._max_rate)
+        kind = KEEP if waiting.alarm else NOTE
+        self._link.send(b"".join(pack(origin + message.time, kind, message.data) for message in messages))
+        self._alarm_sounds = bool(waiting.alarm)
+        self._heard += 1
+
+    def _move_controllers(self, row: Recording, now: float) -> None:
+        if now < self._begins:
+            return
+        for controller in self._controllers:
+            value = controller.hear(row, now)
+            if value is not None and self._listening():
+                status = 0xB0 | self._composer.voices[0].channel
+                self._link.send(pack(now, KEEP, bytes((status, controller.number, value))))
+
+    def _finish(self, drain: bool) -> LiveReport:
+        if os.getpid() != self._process:
+            return LiveReport(self.port, self.system)
+        patience = 0.0
+        if drain:
+            now = time.perf_counter()
+            while self._pace and not self._off:
+                self._perform(self._pace.take(), now)
+            patience = min(max(self._timeline.free_at - now, 0.0), LONGEST_ENDING)
+            self._link.send(pack(now + patience, END))
+        else:
+            self._link.hush()
+        told = self._link.close(patience)
+        self._off = True
+        pace = self._pace
+        counts = {"steps": pace.steps, "heard": self._heard, "alarms": pace.alarms, "merged": pace.merged}
+        return LiveReport(
+            port=self.port,
+            system=self.system,
+            skipped=pace.steps - self._heard,
+            realtime=self._link.realtime,
+            failure=self._link.failure,
+            **counts,
+            **told,
+        )
+
+    def _switch_off(self, reason: str) -> None:
+        self._off = True
+        self._link.hush()
+        message = f"live MIDI to {self.port} ended, the training goes on: {reason}"
+        try:
+            warnings.warn(message, TrainingWarning, stacklevel=4)
+        except TrainingWarning:  # someone has turned warnings into errors; not even that may stop a training
+            print(f"gradmidi: {message}", file=sys.stderr)
