@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ from torch import nn
 from gradmidi.errors import InputError
 
 # Names that torch.compile and (Distributed)DataParallel put in front of what the person wrote.
-WRAPPERS = frozenset({"_orig_mod", "module", "_fsdp_wrapped_module"})
+WRAPPERS = frozenset({"_orig_mod", "module"})
+
+LayerChoice = str | Sequence[str] | Callable[[str, nn.Module], bool]
 
 
 def _is_bias(name: str) -> bool:
@@ -35,66 +38,88 @@ class Layer(NamedTuple):
 
 def find_layers(
     model: nn.Module,
-    layers: str | Sequence[str] = "auto",
+    layers: LayerChoice = "auto",
     parameters: str = "weights",
-    updated: Collection[nn.Parameter] | None = None,
+    updated: Iterable[nn.Parameter] | None = None,
 ) -> tuple[Layer, ...]:
-    """The layers of ``model`` in registration order.
+    """The layers of ``model``; each parameter belongs to the first layer that has it.
 
     Args:
-        model: any module; one inside DistributedDataParallel or torch.compile is looked through.
-        layers: ``"auto"`` for every module that owns a trainable parameter of the wanted kind; or names or globs
-            (``["conv1", "blocks.*.mlp"]``) of modules.
+        model: any module; DistributedDataParallel and torch.compile around it, or inside, are looked through.
+        layers: ``"auto"`` for every module that owns a trainable parameter of the wanted kind, in registration order.
+            Or names or globs (``["conv1", "blocks.*.fc"]``), in the order given; one that fits only modules without
+            parameters of their own takes each with everything below it as one layer. Or a callable
+            ``(name, module) -> bool``; a module that it picks counts with everything below it.
         parameters: ``"weights"``, ``"biases"`` or ``"all"``.
-        updated: with ``"auto"``, only parameters among these (an optimizer's) count as trainable.
+        updated: with ``"auto"``, only parameters among these (the optimizers') count as trainable.
 
     Raises:
         InputError: an unknown ``parameters``, a pattern that fits nothing, or nothing to measure.
     """
     if parameters not in KINDS:
         raise InputError(f"parameters={parameters!r} is none of {', '.join(map(repr, KINDS))}")
-    owners = _owners(model, parameters)
+    modules = _named_modules(model)
+    kind = KINDS[parameters]
     if layers == "auto":
         allowed = None if updated is None else {id(parameter) for parameter in updated}
-        owners = [_trainable(layer, allowed) for layer in owners]
-        found = [layer for layer in owners if layer.parameters]
+        picked = [(name, _trainable(_own(module, kind), allowed)) for name, module in modules]
+    elif callable(layers):
+        picked = [(name, _all(module, kind)) for name, module in modules if name and layers(name, module)]
     else:
-        found = _matching(owners, [layers] if isinstance(layers, str) else list(layers))
+        patterns = [layers] if isinstance(layers, str) else list(layers)
+        picked = [choice for pattern in patterns for choice in _fitting(modules, pattern, kind)]
+    found = _once(picked)
     if not found:
-        raise InputError(f"{type(model).__name__} has no trainable {parameters} that the optimizer updates")
-    return tuple(found)
+        raise InputError(f"{type(model).__name__} has no {parameters} to measure that the optimizer updates")
+    return found
 
 
-def _owners(model: nn.Module, parameters: str) -> list[Layer]:
-    """Every module that owns parameters of the kind itself; one shared by two modules belongs to the first."""
-    wanted = KINDS[parameters]
-    seen: set[int] = set()
-    owners = []
-    for path, module in model.named_modules():
-        own = []
-        for name, parameter in module.named_parameters(recurse=False):
-            if wanted(name) and id(parameter) not in seen:
-                seen.add(id(parameter))
-                own.append(parameter)
-        if own:
-            owners.append(Layer(plain_name(path) or type(module).__name__, tuple(own)))
-    return owners
+def _named_modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Modules with the names that the person gave them, or the full path where two would be called the same."""
+    paths = list(model.named_modules())
+    uses = Counter(plain_name(path) for path, _ in paths if path and not _is_wrapper(path))
+    return [(plain if uses[plain := plain_name(path)] <= 1 else path, module) for path, module in paths]
 
 
-def _trainable(layer: Layer, allowed: set[int] | None) -> Layer:
-    kept = [p for p in layer.parameters if p.requires_grad and (allowed is None or id(p) in allowed)]
-    return Layer(layer.name, tuple(kept))
-
-
-def _matching(owners: Iterable[Layer], patterns: Sequence[str]) -> list[Layer]:
-    owners = list(owners)
-    for pattern in patterns:
-        if not any(fnmatchcase(layer.name, pattern) for layer in owners):
-            names = ", ".join(layer.name for layer in owners)
-            raise InputError(f"no layer fits {pattern!r}; the model has {names}")
-    return [layer for layer in owners if any(fnmatchcase(layer.name, pattern) for pattern in patterns)]
+def _is_wrapper(path: str) -> bool:
+    return path.rpartition(".")[2] in WRAPPERS
 
 
 def plain_name(path: str) -> str:
     """``module._orig_mod.features.0`` → ``features.0``."""
     return ".".join(part for part in path.split(".") if part not in WRAPPERS)
+
+
+def _own(module: nn.Module, kind: Callable[[str], bool]) -> list[nn.Parameter]:
+    return [parameter for name, parameter in module.named_parameters(recurse=False) if kind(name)]
+
+
+def _all(module: nn.Module, kind: Callable[[str], bool]) -> list[nn.Parameter]:
+    return [parameter for name, parameter in module.named_parameters() if kind(name.rpartition(".")[2])]
+
+
+def _trainable(parameters: Iterable[nn.Parameter], allowed: set[int] | None) -> list[nn.Parameter]:
+    return [p for p in parameters if p.requires_grad and (allowed is None or id(p) in allowed)]
+
+
+def _fitting(
+    modules: Sequence[tuple[str, nn.Module]], pattern: str, kind: Callable[[str], bool]
+) -> list[tuple[str, list[nn.Parameter]]]:
+    owners = [(name, own) for name, module in modules if (own := _own(module, kind))]
+    fitting = [(name, own) for name, own in owners if fnmatchcase(name, pattern)]
+    fitting = fitting or [(name, _all(module, kind)) for name, module in modules if fnmatchcase(name, pattern)]
+    if not fitting:
+        raise InputError(f"no layer fits {pattern!r}; the model has {', '.join(name for name, _ in owners)}")
+    return fitting
+
+
+def _once(picked: Iterable[tuple[str, Sequence[nn.Parameter]]]) -> tuple[Layer, ...]:
+    """Tied parameters, and layers picked twice, count where they come first."""
+    seen: set[int] = set()
+    layers = []
+    for name, parameters in picked:
+        fresh = tuple(parameter for parameter in parameters if id(parameter) not in seen)
+        seen.update(map(id, fresh))
+        if fresh:
+            layers.append(Layer(name or "model", fresh))
+    return tuple(layers)

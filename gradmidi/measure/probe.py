@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
-from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
-from gradmidi.errors import InputError, TrainingWarning
-from gradmidi.measure.layers import find_layers
-from gradmidi.measure.reading import GradientNorms, Reading
+from gradmidi.errors import InputError
+from gradmidi.measure.hooks import StepHooks
+from gradmidi.measure.layers import LayerChoice, find_layers
+from gradmidi.measure.meter import Meter, warn
+from gradmidi.measure.part import OptimizerPart
+from gradmidi.measure.row import RowMaker, StepNorms
+from gradmidi.measure.setups import is_sharded, obstacle, sounds_here
+from gradmidi.measure.steps import raw_optimizer
 
+WHEN = ("after-clip", "before-clip")
 
-class StepNorms(NamedTuple):
-    """What was measured at one optimizer step; the arrays are the receiver's to keep.
-
-    Attributes:
-        step: the optimizer step, counted from 0.
-        norms: (L,) float32 L2 norms in the order of the probe's layers; nan where there was no gradient.
-        gaps: (L,) bool, True where there was no gradient.
-    """
-
-    step: int
-    norms: NDArray[np.float32]
-    gaps: NDArray[np.bool_]
+__all__ = ["GradientProbe", "StepNorms"]
 
 
 class GradientProbe:
@@ -42,64 +31,96 @@ class GradientProbe:
     waiting for the device, and arrives at a later step or at :meth:`flush`.
 
     Never changes gradients, weights or random state, and never raises into the training: if measuring or ``on_step``
-    fails, one :class:`TrainingWarning` says so and the probe is off.
+    fails, one :class:`TrainingWarning` says so and the probe is off. A set-up in which no right number can be read
+    (the first FSDP, DeepSpeed ZeRO) gives such a warning and no rows.
 
     Args:
-        model: whose layers are measured.
-        optimizer: whose steps are counted.
-        on_step: receives one :class:`StepNorms` a measured step.
-        layers: ``"auto"`` (modules that own trainable parameters), or names or globs of modules.
+        model: whose layers are measured; several networks go into an ``nn.ModuleDict``.
+        optimizer: whose steps are counted. With several, a row is complete when each has stepped or one is about to
+            step again; layers of those that did not are gaps.
+        on_step: receives one :class:`StepNorms` a measured step, on rank 0 of a distributed training only.
+        layers: ``"auto"`` (modules that own trainable parameters), names or globs of modules in the order wanted, or
+            a callable ``(name, module) -> bool``.
         parameters: ``"weights"`` as in the 2019 post, ``"biases"`` or ``"all"``; several in one module are joined
             by root-sum-square.
-        every: measure every so many steps.
+        quantities: names in :data:`gradmidi.measure.quantities.QUANTITIES`; the first one fills ``norms``.
+        when: ``"after-clip"``, what the optimizer uses, or ``"before-clip"``, at the end of the backward pass.
+        every: measure every so many steps, or a callable from the step to whether it is measured.
+        scaler: the GradScaler of automatic mixed precision. Plain and fused optimizers are measured rightly without
+            it; with it, a step that a plain optimizer skipped gives a row too, marked ``skipped``, and
+            ``"before-clip"`` gives unscaled norms.
 
-    Cost: one fused norm call, one stack and one copy a measured step.
+    Attributes:
+        layers: names of the L layers.
+        metrics: names of the numbers that every row carries in its ``metrics``, beside those noted.
+
+    Cost: a measured step takes one fused norm call a device and dtype, one stack and one copy a device; under FSDP2
+    one collective more, in which every rank has to join. Nothing while detached.
 
     Raises:
-        InputError: nothing to measure, an unknown layer, ``every`` below 1.
+        InputError: nothing to measure, an unknown layer or option, or ``"before-clip"`` under FSDP2.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: Optimizer | Sequence[Optimizer],
         on_step: Callable[[StepNorms], None],
         *,
-        layers: str | Sequence[str] = "auto",
+        layers: LayerChoice = "auto",
         parameters: str = "weights",
-        every: int = 1,
+        quantities: Sequence[str] = ("grad_norm",),
+        when: str = "after-clip",
+        every: int | Callable[[int], bool] = 1,
+        scaler: GradScaler | None = None,
     ) -> None:
-        if every < 1:
-            raise InputError(f"every={every} must be at least 1")
-        updated = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        found = find_layers(model, layers, parameters, updated)
+        if when not in WHEN:
+            raise InputError(f"when={when!r} is none of {', '.join(map(repr, WHEN))}")
+        optimizers = [raw_optimizer(one) for one in (optimizer if isinstance(optimizer, Sequence) else [optimizer])]
+        found = find_layers(model, layers, parameters, _parameters(optimizers))
+        everything = [parameter for layer in found for parameter in layer.parameters]
+        self._sharded = any(is_sharded(parameter) for parameter in everything)
+        if self._sharded and when == "before-clip":
+            raise InputError("when='before-clip' cannot be had under FSDP2; measure after-clip, or do not clip")
+        maker = RowMaker(found, quantities)
+        parts = [OptimizerPart(one, found, maker.terms, maker.needs_rates) for one in optimizers]
         self.layers: tuple[str, ...] = tuple(layer.name for layer in found)
-        self._starts = np.cumsum([0, *(len(layer.parameters) for layer in found)])[:-1]
-        self._reader = GradientNorms([parameter for layer in found for parameter in layer.parameters])
-        self._optimizer = optimizer
-        self._on_step = on_step
-        self._every = every
-        self._step = 0
-        self._pending: deque[tuple[int, Reading]] = deque()
-        self._hook: RemovableHandle | None = None
+        scaled = scaler is not None or any(getattr(one, "_step_supports_amp_scaling", False) for one in optimizers)
+        self.metrics: tuple[str, ...] = (*maker.metrics, "skipped") if scaled else maker.metrics
+        self._meter = Meter(parts, maker, on_step if sounds_here() else _nobody, _schedule(every))
+        self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(
+            self._meter, optimizers, everything if when == "before-clip" else (), scaler, keep_going=self._sharded
+        )
+        self._hooks: StepHooks | None = None
+        self._obstacle = obstacle(model, everything)
+        if self._obstacle:
+            warn(f"gradmidi cannot measure this training, which goes on without: {self._obstacle}")
         self.attach()
 
     def attach(self) -> None:
-        """Hook into the optimizer; does nothing if already attached. Steps are counted on."""
-        if self._hook is None:
-            self._hook = self._optimizer.register_step_pre_hook(self._before_step)
+        """Hook into the optimizers; does nothing if already attached. Steps are counted on."""
+        # A rank that does not sound has nothing to do, unless it holds a part of the parameters.
+        if self._hooks is None and not self._obstacle and (self._sharded or sounds_here()):
+            self._hooks = self._make_hooks()
+
+    def note(self, **values: float | Tensor) -> None:
+        """Numbers (floats or 0-d tensors) that go with the next step as its metrics; on CUDA without waiting for it.
+
+        Call it before ``optimizer.step()``. What is noted for a step that ``every`` leaves out is dropped.
+        """
+        self._meter.note(values)
 
     def flush(self) -> None:
         """Deliver every row that is still on its way from the device; waits for it."""
-        try:
-            self._deliver(wait=True)
-        except Exception as error:
-            self._switch_off(error)
+        if self._hooks is not None:
+            self._hooks.guard(self._meter.flush)
 
     def detach(self) -> None:
         """Deliver what is on its way and take every hook away; may be called twice."""
-        self.flush()
-        self._unhook()
+        if self._hooks is not None:
+            self.flush()
+            self._hooks.remove()
+            self._hooks = None
 
     def __enter__(self) -> GradientProbe:
         self.attach()
@@ -110,48 +131,18 @@ class GradientProbe:
     ) -> None:
         self.detach()
 
-    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        step = self._step
-        self._step += 1
-        try:
-            if step % self._every == 0:
-                self._pending.append((step, self._reader.read()))
-            self._deliver(wait=False)
-        except Exception as error:
-            self._switch_off(error)
 
-    def _deliver(self, wait: bool) -> None:
-        """Hand over the rows that have arrived, in order."""
-        while self._pending:
-            step, reading = self._pending[0]
-            if wait:
-                reading.wait()
-            elif not reading.ready():
-                return
-            self._pending.popleft()
-            values, present = reading.values()
-            self._reader.release(reading)
-            self._on_step(self._row(step, values, present))
+def _nobody(row: StepNorms) -> None:
+    """Receives the rows of ranks that take part in a collective but do not sound."""
 
-    def _row(self, step: int, values: NDArray[np.float32], present: NDArray[np.bool_]) -> StepNorms:
-        """Join the parameters of each layer: root-sum-square in float64, so that the squares cannot overflow."""
-        gaps = ~np.logical_or.reduceat(present, self._starts)
-        if len(values) == len(gaps):
-            return StepNorms(step, values, gaps)
-        squares = np.where(present, values, 0).astype(np.float64) ** 2
-        norms = np.sqrt(np.add.reduceat(squares, self._starts)).astype(np.float32)
-        norms[gaps] = np.nan
-        return StepNorms(step, norms, gaps)
 
-    def _switch_off(self, error: Exception) -> None:
-        self._unhook()
-        self._pending.clear()
-        message = f"gradmidi stopped measuring, the training goes on: {type(error).__name__}: {error}"
-        # Someone may have turned warnings into errors; not even that may stop a training.
-        with suppress(TrainingWarning):
-            warnings.warn(message, TrainingWarning, stacklevel=2)
+def _parameters(optimizers: Sequence[Optimizer]) -> list[nn.Parameter]:
+    return [parameter for one in optimizers for group in one.param_groups for parameter in group["params"]]
 
-    def _unhook(self) -> None:
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+
+def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool] | None:
+    if not isinstance(every, int):
+        return every
+    if every < 1:
+        raise InputError(f"every={every} must be at least 1")
+    return None if every == 1 else lambda step: step % every == 0

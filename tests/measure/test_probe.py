@@ -7,29 +7,10 @@ import copy
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from gradmidi.errors import TrainingWarning
 from gradmidi.measure.probe import GradientProbe, StepNorms
-
-torch.set_num_threads(1)
-
-
-def small_net(seed: int = 0) -> nn.Sequential:
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
-
-
-def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int, seed: int = 1) -> list[list[float]]:
-    """Weight-gradient norms of every step, computed without the probe."""
-    generator = torch.Generator().manual_seed(seed)
-    expected = []
-    for _ in range(steps):
-        optimizer.zero_grad()
-        model(torch.randn(5, 6, generator=generator)).square().mean().backward()
-        expected.append([p.grad.norm().item() for n, p in model.named_parameters() if n.endswith("weight")])
-        optimizer.step()
-    return expected
+from tests.measure.nets import small_net, train
 
 
 def test_every_step_gives_one_row_of_weight_norms_in_forward_order() -> None:

@@ -1,0 +1,65 @@
+"""Automatic mixed precision: the factor that a fused optimizer leaves on the gradients, and steps that are skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
+
+
+def scalars_of(optimizer: Optimizer) -> dict[str, float | Tensor]:
+    """``grad_scale`` and ``skipped`` (0 or 1) while GradScaler runs a fused optimizer's step, which unscales itself."""
+    found: dict[str, float | Tensor] = {}
+    if isinstance(scale := getattr(optimizer, "grad_scale", None), Tensor):
+        found["grad_scale"] = scale
+    if isinstance(overflow := getattr(optimizer, "found_inf", None), Tensor):
+        found["skipped"] = overflow
+    return found
+
+
+def scale_of(scaler: GradScaler) -> dict[str, float | Tensor]:
+    """``grad_scale`` as it is during a backward pass; nothing before the first loss was scaled."""
+    scale = getattr(scaler, "_scale", None)
+    return {} if scale is None else {"grad_scale": scale}
+
+
+class WatchedStep:
+    """Stands in for ``scaler.step`` and says when a step was left out because a gradient was not finite.
+
+    A plain optimizer's ``step`` is then never called, so no hook of its own can know. Pickles as the scaler's own
+    method, so that a scaler can be saved while watched.
+
+    Args:
+        scaler: whose ``step`` is watched.
+        steps_of: how many steps of an optimizer were seen so far; None for one that is not watched.
+        on_skip: called with the optimizer after a step that was left out.
+    """
+
+    def __init__(
+        self, scaler: GradScaler, steps_of: Callable[[Optimizer], int | None], on_skip: Callable[[Optimizer], None]
+    ) -> None:
+        self._scaler = scaler
+        self._before = vars(scaler).get("step")
+        self._own_step = scaler.step
+        self._steps_of = steps_of
+        self._on_skip = on_skip
+        scaler.step = self  # type: ignore[method-assign]
+
+    def __call__(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        before = self._steps_of(optimizer)
+        result = self._own_step(optimizer, *args, **kwargs)
+        if before is not None and self._steps_of(optimizer) == before:
+            self._on_skip(optimizer)
+        return result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._scaler, "step")
+
+    def remove(self) -> None:
+        """Put back what stood there before."""
+        vars(self._scaler).pop("step", None)
+        if self._before is not None:
+            self._scaler.step = self._before  # type: ignore[method-assign]

@@ -1,0 +1,109 @@
+"""What is hung into a training, and taken out again: optimizer hooks, gradient hooks, the scaler's step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from torch import nn
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
+
+from gradmidi.measure.amp import WatchedStep, scale_of
+from gradmidi.measure.backward import AfterBackward
+from gradmidi.measure.meter import Meter, say_once_and_stop
+from gradmidi.measure.reading import Reading
+from gradmidi.measure.steps import after_first_call, closure_of, is_nested, may_nest, with_closure
+
+
+class StepHooks:
+    """Measures each optimizer at its steps. After an own error every hook is idle; none raises into the training.
+
+    Args:
+        meter: source ``i`` belongs to optimizer ``i``.
+        optimizers: whose steps are watched.
+        early: parameters whose backward pass is measured instead of the step; none to measure at the step.
+        scaler: whose skipped steps are watched.
+        keep_going: go on measuring though nobody listens any more, because other ranks wait for this one.
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        optimizers: Sequence[Optimizer],
+        early: Sequence[nn.Parameter],
+        scaler: GradScaler | None,
+        keep_going: bool,
+    ) -> None:
+        self._meter = meter
+        self._optimizers = optimizers
+        self._scaler = scaler if scaler is not None and scaler.is_enabled() else None
+        self._keep_going = keep_going
+        self._early: dict[int, Reading] = {}
+        self._steps: Counter[int] = Counter()
+        self._off = False
+        self._hung: list[Any] = []
+        for index, optimizer in enumerate(optimizers):
+            self._hung.append(optimizer.register_step_pre_hook(self._before_step(index, may_nest(optimizer))))
+        if early:
+            self._hung.append(AfterBackward(early, partial(self.guard, self._after_backward)))
+        if self._scaler is not None:
+            self._hung.append(WatchedStep(self._scaler, self._steps_of, self._skipped))
+
+    def remove(self) -> None:
+        """Take everything out; may be called twice."""
+        for hook in self._hung:
+            hook.remove()
+        self._hung.clear()
+
+    def guard(self, call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        """Call ours, and switch ourselves off rather than let an error out."""
+        if self._off:
+            return
+        try:
+            call(*args, **kwargs)
+        except Exception as error:
+            self._off = True
+            say_once_and_stop(error)
+        # Only the flag is set: taking a hook out while torch goes through its hooks would raise into the training.
+        self._off |= self._meter.silent and not self._keep_going
+
+    def _before_step(self, index: int, nests: bool) -> Callable[..., Any]:
+        """The hook of one optimizer."""
+
+        def before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if self._off or (nests and is_nested(optimizer)):
+                return None
+            self._steps[index] += 1
+            closure = closure_of(args, kwargs)
+            if closure is None:
+                self.guard(self._measure, index)
+                return None
+            return with_closure(after_first_call(closure, partial(self.guard, self._measure, index)), args, kwargs)
+
+        return before_step
+
+    def _measure(self, index: int, **scalars: float) -> None:
+        if self._scaler is not None:
+            scalars.setdefault("skipped", 0.0)
+        self._meter.measure(index, self._early.pop(index, None), **scalars)
+
+    def _after_backward(self) -> None:
+        for index in range(len(self._optimizers)):
+            if index in self._early:
+                self._meter.release(index, self._early.pop(index))
+            if self._meter.is_due(index):
+                scale = {} if self._scaler is None else scale_of(self._scaler)
+                self._early[index] = self._meter.read(index, scale)
+
+    def _steps_of(self, optimizer: Optimizer) -> int | None:
+        """How many steps of this optimizer were seen; None if it is not watched."""
+        found = [i for i, one in enumerate(self._optimizers) if one is optimizer]
+        return self._steps[found[0]] if found else None
+
+    def _skipped(self, optimizer: Optimizer) -> None:
+        """A step was left out: measure what made it so."""
+        index = next(i for i, one in enumerate(self._optimizers) if one is optimizer)
+        self.guard(self._measure, index, skipped=1.0)

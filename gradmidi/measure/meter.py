@@ -1,0 +1,142 @@
+"""Meter: puts readings of several optimizers together to rows and hands these on, in order, as they arrive."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from torch import Tensor
+
+from gradmidi.errors import TrainingWarning
+from gradmidi.measure.reading import Reader, Reading
+from gradmidi.measure.row import RowMaker, StepNorms
+
+
+class Source(Protocol):
+    """Something that can be read once a step."""
+
+    positions: list[int]
+    reader: Reader
+
+    def read(self, notes: Mapping[str, float | Tensor]) -> Reading: ...
+
+
+class Meter:
+    """Rows out of sources.
+
+    A row is complete when every source has been measured, or when one is about to be measured again.
+
+    Args:
+        sources: what is read, each with its place among the P parameters.
+        maker: makes rows.
+        on_step: receives the rows.
+        due: from the step to whether it is measured.
+
+    Attributes:
+        silent: True once ``on_step`` has failed; rows are then dropped, with one warning.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        maker: RowMaker,
+        on_step: Callable[[StepNorms], None],
+        due: Callable[[int], bool] | None = None,
+    ) -> None:
+        self.silent = False
+        self._sources = sources
+        self._maker = maker
+        self._on_step = on_step
+        self._due = due
+        self._step = 0
+        self._measured: set[int] = set()
+        self._round: list[tuple[Source, Reading]] = []
+        self._pending: deque[tuple[int, list[tuple[Source, Reading]]]] = deque()
+        self._notes: dict[str, float | Tensor] = {}
+
+    def note(self, values: Mapping[str, float | Tensor]) -> None:
+        """Numbers that go with the next row."""
+        for name, value in values.items():
+            self._notes[name] = value.detach() if isinstance(value, Tensor) else float(value)
+
+    def is_due(self, index: int) -> bool:
+        """Whether the next measurement of source ``index`` will be kept."""
+        step = self._step + (index in self._measured)
+        return self._due is None or self._due(step)
+
+    def measure(self, index: int, reading: Reading | None = None, **scalars: float) -> None:
+        """Measure source ``index`` for the present step, or take a reading of it that was started earlier."""
+        if index in self._measured:
+            self._close()
+        self._measured.add(index)
+        if self._due is None or self._due(self._step):
+            source = self._sources[index]
+            if reading is None:
+                reading = source.read(self._notes)
+            else:
+                scalars |= {name: float(v) for name, v in self._notes.items() if not getattr(v, "is_cuda", False)}
+            for name, value in scalars.items():
+                reading.scalars.setdefault(name, value)
+            self._round.append((source, reading))
+        self._notes.clear()
+        if len(self._measured) == len(self._sources):
+            self._close()
+        self._deliver(wait=False)
+
+    def flush(self) -> None:
+        """Hand over every row that is still on its way, also one that some sources are missing from; waits."""
+        if self._measured:
+            self._close()
+        self._deliver(wait=True)
+
+    def read(self, index: int, scalars: Mapping[str, float | Tensor]) -> Reading:
+        """A reading of source ``index`` to be given to :meth:`measure` later."""
+        return self._sources[index].read({**self._notes, **scalars})
+
+    def release(self, index: int, reading: Reading) -> None:
+        """Drop a reading that was started in vain."""
+        self._sources[index].reader.release(reading)
+
+    def _close(self) -> None:
+        if self._round:
+            self._pending.append((self._step, self._round))
+            self._round = []
+        self._measured.clear()
+        self._step += 1
+
+    def _deliver(self, wait: bool) -> None:
+        while self._pending:
+            step, arrived = self._pending[0]
+            for _, reading in arrived:
+                if wait:
+                    reading.wait()
+                elif not reading.ready():
+                    return
+            self._pending.popleft()
+            row = self._maker.row(step, [(source.positions, reading) for source, reading in arrived])
+            for source, reading in arrived:
+                source.reader.release(reading)
+            self._hand_over(row)
+
+    def _hand_over(self, row: StepNorms) -> None:
+        if self.silent:
+            return
+        try:
+            self._on_step(row)
+        except Exception as error:
+            self.silent = True
+            say_once_and_stop(error)
+
+
+def say_once_and_stop(error: Exception) -> None:
+    """The one warning that stands for an own error."""
+    warn(f"gradmidi stopped measuring, the training goes on: {type(error).__name__}: {error}")
+
+
+def warn(message: str) -> None:
+    """A :class:`TrainingWarning`; where someone turned warnings into errors, not even that may stop a training."""
+    with suppress(TrainingWarning):
+        warnings.warn(message, TrainingWarning, stacklevel=3)

@@ -1,0 +1,94 @@
+"""From readings to a row: parameters joined to layers, terms to quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.measure.layers import Layer
+from gradmidi.measure.quantities import quantities_named
+from gradmidi.measure.reading import Reading, numbers_of
+from gradmidi.measure.terms import JOINS, TERMS
+
+RATE = "rate of "  # a scalar with this prefix is the learning rate of the layer named behind it
+
+
+class StepNorms(NamedTuple):
+    """What was measured at one optimizer step; the arrays are the receiver's to keep.
+
+    Attributes:
+        step: the optimizer step, counted from 0.
+        norms: (L,) float32 values of the first quantity, L2 norms by default, in the order of the probe's layers; nan
+            where there was no gradient.
+        gaps: (L,) bool, True where there was no gradient.
+        metrics: further numbers by name: what was noted, ``skipped`` under mixed precision, further quantities
+            (``"weight_norm conv1"`` where there is one a layer).
+    """
+
+    step: int
+    norms: NDArray[np.float32]
+    gaps: NDArray[np.bool_]
+    metrics: Mapping[str, float] = {}
+
+
+class RowMaker:
+    """Makes rows of L layers' quantities out of readings of P parameters.
+
+    Attributes:
+        terms: what the readings have to hold, in order.
+        metrics: names of the numbers that further quantities add to each row.
+    """
+
+    def __init__(self, layers: Sequence[Layer], quantities: Sequence[str]) -> None:
+        self._layers = tuple(layer.name for layer in layers)
+        self._starts = np.cumsum([0, *(len(layer.parameters) for layer in layers)])[:-1]
+        self._size = sum(len(layer.parameters) for layer in layers)
+        self._quantities = list(zip(quantities, quantities_named(quantities), strict=True))
+        self.terms = tuple(dict.fromkeys(term for _, quantity in self._quantities for term in quantity.terms))
+        self.needs_rates = any(quantity.needs_rates for _, quantity in self._quantities)
+        self.metrics = tuple(name for q, kind in self._quantities[1:] for name in self._columns(q, kind.per_layer))
+        # The common case, one norm a layer and nothing else, needs no joining at all.
+        self._plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
+
+    def _columns(self, quantity: str, per_layer: bool) -> list[str]:
+        return [f"{quantity} {layer}" for layer in self._layers] if per_layer else [quantity]
+
+    def row(self, step: int, readings: Sequence[tuple[Sequence[int], Reading]]) -> StepNorms:
+        """The row of one step.
+
+        Args:
+            readings: for each optimizer, which of the P parameters it read and the reading, arrived.
+        """
+        table = np.full((len(self.terms), self._size), np.nan)
+        present = np.zeros(self._size, dtype=bool)
+        scalars: dict[str, float] = {}
+        for positions, reading in readings:
+            scalars |= reading.scalars
+            for part in reading.parts:
+                numbers, aboard = numbers_of(part, len(self.terms))
+                where = [positions[i] for i in part.positions]
+                table[:, where] = numbers
+                present[where] = True
+                scalars |= aboard
+        if self._plain:
+            norms = table[0] / scalars.pop("grad_scale", 1.0)
+            return StepNorms(step, norms.astype(np.float32), ~present, scalars)
+        return self._composed(step, table, present, scalars)
+
+    def _composed(
+        self, step: int, table: NDArray[np.float64], present: NDArray[np.bool_], scalars: dict[str, float]
+    ) -> StepNorms:
+        gaps = ~np.logical_or.reduceat(present, self._starts)
+        terms = {}
+        for name, values in zip(self.terms, table, strict=True):
+            joined = JOINS[TERMS[name].join](np.where(present, values, 0.0), self._starts)
+            terms[name] = np.where(gaps, np.nan, joined)
+        rates = np.array([scalars.pop(RATE + layer, np.nan) for layer in self._layers])
+        with np.errstate(all="ignore"):
+            values = [quantity.of(terms, scalars, rates) for _, quantity in self._quantities]
+        metrics = {name: value for name, value in scalars.items() if name != "grad_scale"}
+        metrics |= zip(self.metrics, np.concatenate([[], *values[1:]]).tolist(), strict=True)
+        return StepNorms(step, values[0].astype(np.float32), gaps, metrics)

@@ -1,0 +1,73 @@
+"""Where in an optimizer step its gradients are final: before it, or after its closure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from gradmidi.errors import InputError
+
+
+def raw_optimizer(optimizer: Any) -> Optimizer:
+    """The torch optimizer inside the wrappers of Accelerate or Lightning, which keep it as ``.optimizer``."""
+    while isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer):
+        optimizer = inner
+    if not isinstance(optimizer, Optimizer):
+        raise InputError(f"{type(optimizer).__name__} is no torch.optim optimizer; give the one that updates the model")
+    return optimizer
+
+
+def closure_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """The closure among the arguments of ``step``; ``args[0]`` is the optimizer itself."""
+    closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+    return closure if callable(closure) else None
+
+
+def with_closure(
+    closure: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of ``step`` with another closure in place."""
+    if "closure" in kwargs:
+        return args, {**kwargs, "closure": closure}
+    return (args[0], closure, *args[2:]), dict(kwargs)
+
+
+def after_first_call(closure: Callable[..., Any], then: Callable[[], None]) -> Callable[..., Any]:
+    """``closure``, with ``then`` called after its first call: LBFGS calls it many times in one step.
+
+    The first call has the gradients at the weights from which the step starts, as in every other optimizer.
+    """
+    called = False
+
+    def measured(*args: Any, **kwargs: Any) -> Any:
+        nonlocal called
+        # LBFGS evaluates its closure with gradients enabled, whatever the mode around it; so does this pass through.
+        result = closure(*args, **kwargs)
+        if not called:
+            called = True
+            with torch.no_grad():
+                then()
+        return result
+
+    return measured
+
+
+def may_nest(optimizer: Optimizer) -> bool:
+    """Whether ``step`` may call the hooked ``step`` of a base class, which would fire the hooks twice."""
+    owners = [kind for kind in type(optimizer).__mro__ if "step" in vars(kind) and kind is not Optimizer]
+    return len(owners) > 1
+
+
+def is_nested(optimizer: Optimizer) -> bool:
+    """Whether the hook that asks runs within another hooked ``step`` of the same optimizer. Looks at the call stack."""
+    wrapper = sys._getframe(2)
+    frame = wrapper.f_back
+    while frame is not None:
+        if frame.f_code is wrapper.f_code and frame.f_locals.get("self") is optimizer:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,112 @@
+"""listen: recording in memory and to a file, losses, and outputs that fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gradmidi.errors import InputError, TrainingWarning
+from gradmidi.recording import Recording
+from gradmidi.session import Session, listen
+from tests.measure.nets import small_net, train
+
+
+def listened(steps: int = 5, **options: object) -> tuple[Session, list[list[float]]]:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with listen(model, optimizer, **options) as session:
+        return session, train(model, optimizer, steps, loss=session.loss)
+
+
+def test_memory_and_file_hold_the_same_recording(tmp_path: Path) -> None:
+    in_memory, expected = listened()
+    on_disk, _ = listened(path=tmp_path / "norms.csv", meta={"seed": 1})
+    np.testing.assert_allclose(in_memory.recording.norms, expected, rtol=1e-6)
+    np.testing.assert_array_equal(in_memory.recording.norms, on_disk.recording.norms)
+    np.testing.assert_array_equal(in_memory.recording.metrics["loss"], on_disk.recording.metrics["loss"])
+    assert on_disk.recording.meta["seed"] == "1"
+
+
+def test_more_rows_than_the_first_arrays_hold() -> None:
+    session, expected = listened(steps=600)
+    assert session.recording.steps.tolist() == list(range(600))
+    np.testing.assert_allclose(session.recording.norms, expected, rtol=1e-6)
+
+
+def test_the_loss_goes_with_its_step_and_the_epoch_goes_on() -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with listen(model, optimizer) as session:
+        session.log(epoch=1)
+        train(model, optimizer, 1, loss=lambda value: session.loss(value * 0 + 7.5))
+        train(model, optimizer, 1)
+    assert session.recording.metrics["epoch"].tolist() == [1, 1]
+    np.testing.assert_array_equal(session.recording.metrics["loss"], [7.5, np.nan])
+
+
+def test_a_file_that_fails_midway_warns_once_and_the_training_ends_as_without(tmp_path: Path) -> None:
+    model, plain = small_net(), small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    train(plain, torch.optim.SGD(plain.parameters(), lr=0.1), 4)
+    session = listen(model, optimizer, path=tmp_path / "norms.csv")
+    session._closers[0]()  # what a vanished disk looks like: writing raises
+    with pytest.warns(TrainingWarning, match=r"norms\.csv stopped") as caught:
+        train(model, optimizer, 4)
+    session.detach()
+    assert len(caught) == 1
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), plain.parameters(), strict=True))
+
+
+def test_an_output_that_fails_leaves_the_others_alone() -> None:
+    def fail(row: object, metrics: object) -> None:
+        raise OSError("the port is gone")
+
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.warns(TrainingWarning, match="the port is gone") as caught, listen(model, optimizer) as session:
+        session._receivers["live sound"] = fail
+        train(model, optimizer, 3)
+    assert len(caught) == 1
+    assert len(session.recording) == 3
+
+
+@pytest.mark.parametrize("bad", [{"path": "/proc/nowhere/x.csv"}, {"layers": "nothing"}, {"scale": "?", "live": "x"}])
+def test_a_bad_argument_leaves_no_hook(bad: dict[str, str]) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(InputError):
+        listen(model, optimizer, **bad)
+    assert not optimizer._optimizer_step_pre_hooks
+
+
+def test_a_model_that_raises_leaves_no_hook_and_keeps_the_rows(tmp_path: Path) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ZeroDivisionError), listen(model, optimizer, path=tmp_path / "norms.csv"):
+        train(model, optimizer, 3)
+        raise ZeroDivisionError
+    assert not optimizer._optimizer_step_pre_hooks
+    assert len(Recording.load(tmp_path / "norms.csv")) == 3
+
+
+def test_detached_and_attached_again_it_goes_on_in_memory() -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    session = listen(model, optimizer)
+    train(model, optimizer, 2)
+    session.detach()
+    train(model, optimizer, 3)
+    session.attach()
+    train(model, optimizer, 1)
+    session.detach()
+    assert session.recording.steps.tolist() == [0, 1, 2]
+
+
+def test_the_module_loads_without_torch() -> None:
+    code = "import sys, gradmidi.session; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
