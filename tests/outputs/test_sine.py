@@ -43,7 +43,7 @@ def listing_file(norms) -> bytes:
 def hard() -> Recording:
     """Norms of every size, with NaN, Inf, zero and tones far above Nyquist; more rows than one chunk."""
     rng = np.random.default_rng(3)
-    norms = np.float32(10 ** rng.uniform(-8, 12, (CHUNK_STEPS + 88, 3)))
+    norms = np.float32(10 ** rng.uniform(-8, 12, (9 * CHUNK_STEPS + 24, 3)))
     norms[5], norms[600 - 1], norms[7, 0], norms[8, 1] = np.nan, np.inf, 0, 218.6
     norms[9, 2] = -np.inf
     return Recording.from_arrays(norms)
