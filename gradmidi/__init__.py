@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gradmidi.outputs.sine import render_sine
     from gradmidi.recording import Recording
     from gradmidi.score import Score
+    from gradmidi.session import listen
     from gradmidi.theory.scale import Scale
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ _HOME = {
     "Scale": "gradmidi.theory.scale",
     "Score": "gradmidi.score",
     "compose": "gradmidi.compose",
+    "listen": "gradmidi.session",
     "render_sine": "gradmidi.outputs.sine",
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "Score",
     "__version__",
     "compose",
+    "listen",
     "render_sine",
 ]
 
