@@ -48,7 +48,8 @@ def define(unit_name: str, values: Any, period: Any) -> Definition:
     For ``equal`` the values are the number of divisions. Raises InputError for values that make no scale.
     """
     unit = UNITS[unit_name]
-    repeat = None if period is None or period == NO_PERIOD else degrees.check_period(unit.interval(period))
+    none = period is None or (isinstance(period, str) and period == NO_PERIOD)
+    repeat = None if none else degrees.check_period(unit.interval(period))
     if unit_name != "equal":
         return Definition(unit.intervals(values), repeat)
     if repeat is None:

@@ -44,9 +44,9 @@ def equal_steps(divisions: int, period: Interval) -> tuple[Interval, ...]:
 
 
 def semitones_to_cents(semitones: float) -> float:
-    """Cents of equal-tempered semitones: 3.86 semitones are 386 cents, exactly what the decimal says."""
+    """Cents of equal-tempered semitones: 2.3 semitones are 230 cents, to a billionth of a cent."""
     try:
-        # A decimal such as 3.86 has no exact float; its hundredfold has. 3.86 * 100 would give 386.00000000000006.
+        # Without the rounding 2.3 semitones, say, would be 229.99999999999997 cents.
         return round(float(semitones) * 100.0, 9)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{shown(semitones)} semitones: not a number") from None
