@@ -15,7 +15,7 @@ from gradmidi.measure.amp import WatchedStep, scale_of
 from gradmidi.measure.backward import AfterBackward
 from gradmidi.measure.meter import Meter, say_once_and_stop
 from gradmidi.measure.reading import Reading
-from gradmidi.measure.steps import after_first_call, closure_of, is_nested, may_nest, with_closure
+from gradmidi.measure.steps import after_first_call, closure_of, inside, is_nested, may_nest, with_closure
 
 
 class StepHooks:
@@ -88,6 +88,8 @@ class StepHooks:
     def _measure(self, index: int, **scalars: float) -> None:
         if self._scaler is not None:
             scalars.setdefault("skipped", 0.0)
+        elif self._early and inside(GradScaler.step.__code__):
+            raise RuntimeError("before-clip gradients still carry the GradScaler's factor; pass scaler= as well")
         self._meter.measure(index, self._early.pop(index, None), **scalars)
 
     def _after_backward(self) -> None:

@@ -18,10 +18,12 @@ from gradmidi.measure.row import RowMaker, StepNorms
 class Source(Protocol):
     """Something that can be read once a step."""
 
-    positions: list[int]
+    positions: Sequence[int]
     reader: Reader
 
     def read(self, notes: Mapping[str, float | Tensor]) -> Reading: ...
+
+    def complete(self, reading: Reading, notes: Mapping[str, float | Tensor]) -> Reading: ...
 
 
 class Meter:
@@ -74,10 +76,7 @@ class Meter:
         self._measured.add(index)
         if self._due is None or self._due(self._step):
             source = self._sources[index]
-            if reading is None:
-                reading = source.read(self._notes)
-            else:
-                scalars |= {name: float(v) for name, v in self._notes.items() if not getattr(v, "is_cuda", False)}
+            reading = source.read(self._notes) if reading is None else source.complete(reading, self._notes)
             for name, value in scalars.items():
                 reading.scalars.setdefault(name, value)
             self._round.append((source, reading))
@@ -98,7 +97,7 @@ class Meter:
 
     def release(self, index: int, reading: Reading) -> None:
         """Drop a reading that was started in vain."""
-        self._sources[index].reader.release(reading)
+        self._sources[index].reader.copies.take_back(reading)
 
     def _close(self) -> None:
         if self._round:
@@ -118,7 +117,7 @@ class Meter:
             self._pending.popleft()
             row = self._maker.row(step, [(source.positions, reading) for source, reading in arrived])
             for source, reading in arrived:
-                source.reader.release(reading)
+                source.reader.copies.take_back(reading)
             self._hand_over(row)
 
     def _hand_over(self, row: StepNorms) -> None:

@@ -29,7 +29,7 @@ class OptimizerPart:
 
     def __init__(self, optimizer: Optimizer, layers: Sequence[Layer], terms: Sequence[str], needs_rates: bool) -> None:
         self.optimizer = optimizer
-        self.positions: list[int] = []
+        self.positions: Sequence[int] = ()
         self.reader: Reader
         self._layers = layers
         self._terms = terms
@@ -48,13 +48,20 @@ class OptimizerPart:
             scalars |= {RATE + layer: groups[index]["lr"] for layer, index in self._rates.items()}
         return self.reader.read(scalars)
 
+    def complete(self, reading: Reading, notes: Mapping[str, float | Tensor]) -> Reading:
+        """A reading that was started before the step, with what is known at the step."""
+        late = {name: value for name, value in scalars_of(self.optimizer).items() if name != "grad_scale"}
+        return self.reader.copies.add(reading, {**notes, **late})
+
     def _follow(self) -> None:
         groups = self.optimizer.param_groups
         self._known = [len(group["params"]) for group in groups]
         group_of = {id(parameter): index for index, group in enumerate(groups) for parameter in group["params"]}
         everything = [(layer.name, parameter) for layer in self._layers for parameter in layer.parameters]
-        self.positions = [i for i, (_, parameter) in enumerate(everything) if id(parameter) in group_of]
-        owned = [everything[i] for i in self.positions]
+        positions = [i for i, (_, parameter) in enumerate(everything) if id(parameter) in group_of]
+        owned = [everything[i] for i in positions]
+        whole = range(len(everything))
+        self.positions = whole if positions == list(whole) else positions
         self._rates = {name: group_of[id(parameter)] for name, parameter in reversed(owned)}
         self.reader = _reader([parameter for _, parameter in owned], self._terms)
 

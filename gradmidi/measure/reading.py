@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,20 +14,27 @@ from torch import Tensor, nn
 from gradmidi.measure.terms import TERMS, Batch, Compute
 
 
+class Buffer(NamedTuple):
+    """Pinned memory on the host and the event after which it holds what was copied there."""
+
+    host: Tensor
+    event: torch.cuda.Event
+
+
 class Part(NamedTuple):
     """What one device contributes to a reading.
 
     Attributes:
         positions: (K,) which parameters.
         names: scalars that travel behind the T × K numbers.
-        host: (T · K + scalars,) the numbers, garbage until the event has happened.
-        event: a CUDA event, none for numbers that were on the CPU from the start.
+        numbers: (T · K + scalars,); of a buffer they are garbage until its event has happened.
+        buffer: where they arrive from a CUDA device; None for numbers that are there.
     """
 
     positions: Sequence[int]
     names: Sequence[str]
-    host: Tensor
-    event: torch.cuda.Event | None
+    numbers: NDArray[np.floating]
+    buffer: Buffer | None
 
 
 class Reading(NamedTuple):
@@ -38,55 +45,71 @@ class Reading(NamedTuple):
 
     def ready(self) -> bool:
         """Whether the numbers may be read; asks without waiting."""
-        return all(part.event is None or part.event.query() for part in self.parts)  # type: ignore[no-untyped-call]
+        return all(part.buffer is None or _has_happened(part.buffer.event) for part in self.parts)
 
     def wait(self) -> None:
         """Block until the numbers may be read."""
         for part in self.parts:
-            if part.event is not None:
-                part.event.synchronize()
+            if part.buffer is not None:
+                part.buffer.event.synchronize()
+
+
+def _has_happened(event: torch.cuda.Event) -> bool:
+    happened: bool = event.query()  # type: ignore[no-untyped-call]
+    return happened
 
 
 class Reader(Protocol):
     """Reads T terms of P parameters."""
 
     parameters: Sequence[nn.Parameter]
+    copies: HostCopies
 
     def read(self, scalars: Mapping[str, float | Tensor]) -> Reading: ...
-
-    def release(self, reading: Reading) -> None:
-        """Give the row's buffers back for later steps, once its numbers have been taken."""
 
 
 class HostCopies:
     """Copies rows to the host without waiting, into pinned buffers that are used again once they were taken back."""
 
     def __init__(self) -> None:
-        self._free: dict[tuple[torch.dtype, int], list[tuple[Tensor, torch.cuda.Event]]] = defaultdict(list)
+        self._free: dict[tuple[torch.dtype, int], list[Buffer]] = defaultdict(list)
 
-    def send(self, row: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
-        """The host tensor, and the event after which it holds the row; no event if it does already."""
-        if not row.is_cuda:
-            return row.cpu(), None
-        if torch.cuda.is_current_stream_capturing():
-            raise RuntimeError("a CUDA graph replays steps without calling Python; run optimizer.step() outside of it")
-        free = self._free[row.dtype, row.numel()]
-        host, event = free.pop() if free else _pinned(row)
-        # The row itself may be freed at once: the allocator hands its memory on in the order of the same stream.
-        host.copy_(row, non_blocking=True)
-        event.record(torch.cuda.current_stream(row.device))
-        return host, event
+    def send(self, positions: Sequence[int], names: Sequence[str], numbers: list[Tensor]) -> Part:
+        """The part that holds 0-d tensors of one device, or will hold them."""
+        if numbers[0].is_cuda:
+            return self._sent(positions, names, torch.stack(numbers).detach())
+        if numbers[0].is_cpu:
+            # For the CPU's own numbers this is quicker than a stack, and exact.
+            return Part(positions, names, np.array([number.item() for number in numbers]), None)
+        return Part(positions, names, torch.stack(numbers).detach().cpu().numpy(), None)
+
+    def add(self, reading: Reading, scalars: Mapping[str, float | Tensor]) -> Reading:
+        """The reading with more scalars; those it has already stay."""
+        late = {name: v for name, v in scalars.items() if isinstance(v, Tensor) and v.is_cuda}
+        parts = [self.send((), (name,), [value.detach().reshape(())]) for name, value in late.items()]
+        here = {name: float(value) for name, value in scalars.items() if name not in late}
+        return Reading([*reading.parts, *parts], here | reading.scalars)
 
     def take_back(self, reading: Reading) -> None:
         """The buffers of a reading whose numbers have been taken, or will never be."""
         for part in reading.parts:
-            if part.event is not None:
-                self._free[part.host.dtype, part.host.numel()].append((part.host, part.event))
+            if part.buffer is not None:
+                self._free[part.buffer.host.dtype, part.buffer.host.numel()].append(part.buffer)
+
+    def _sent(self, positions: Sequence[int], names: Sequence[str], row: Tensor) -> Part:
+        if torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("a CUDA graph replays steps without calling Python; run optimizer.step() outside of it")
+        free = self._free[row.dtype, row.numel()]
+        buffer = free.pop() if free else _buffer(row)
+        # The row itself may be freed at once: the allocator hands its memory on in the order of the same stream.
+        buffer.host.copy_(row, non_blocking=True)
+        buffer.event.record(torch.cuda.current_stream(row.device))
+        return Part(positions, names, buffer.host.numpy(), buffer)
 
 
-def _pinned(row: Tensor) -> tuple[Tensor, torch.cuda.Event]:
+def _buffer(row: Tensor) -> Buffer:
     host = torch.empty(row.shape, dtype=row.dtype, pin_memory=True)
-    return host, torch.cuda.Event()  # type: ignore[no-untyped-call]
+    return Buffer(host, torch.cuda.Event())  # type: ignore[no-untyped-call]
 
 
 class LocalReader:
@@ -98,11 +121,11 @@ class LocalReader:
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], terms: Sequence[str]) -> None:
-        self.parameters = parameters
+        self.parameters: Sequence[nn.Parameter] = list(parameters)
         self._terms: list[Compute] = [TERMS[name].make() for name in terms]
-        self._missing: list[int] = []
-        self._batches: list[tuple[torch.device, list[list[int]]]] = []
-        self._copies = HostCopies()
+        self._groups: list[_Group] = []
+        self._some_missing = False
+        self.copies = HostCopies()
 
     def read(self, scalars: Mapping[str, float | Tensor]) -> Reading:
         """Start reading now.
@@ -111,59 +134,63 @@ class LocalReader:
             scalars: numbers that go with the row; those on a CUDA device travel with its copy.
         """
         grads = [parameter.grad for parameter in self.parameters]
-        missing = [i for i, grad in enumerate(grads) if grad is None]
-        if missing != self._missing or not self._batches:
+        if self._some_missing or not self._groups:
             self._group(grads)
         try:
             return self._read(grads, scalars)
-        except (RuntimeError, TypeError):
-            # The model was moved or its dtype changed since the parameters were grouped.
+        except (RuntimeError, TypeError, AttributeError):
+            # Since the parameters were grouped the model was moved, its dtype changed, or a gradient has gone.
             self._group(grads)
             return self._read(grads, scalars)
 
-    def release(self, reading: Reading) -> None:
-        self._copies.take_back(reading)
-
     def _group(self, grads: Sequence[Tensor | None]) -> None:
+        """What can be computed together: parameters of one device, then of one dtype and layout."""
         groups: dict[torch.device, dict[tuple[torch.dtype, torch.layout], list[int]]]
         groups = defaultdict(lambda: defaultdict(list))
         for i, grad in enumerate(grads):
             if grad is not None:
                 groups[grad.device][grad.dtype, grad.layout].append(i)
-        self._batches = [(device, list(kinds.values())) for device, kinds in groups.items()]
-        self._missing = [i for i, grad in enumerate(grads) if grad is None]
+        self._groups = [_Group(device, list(kinds.values()), len(grads)) for device, kinds in groups.items()]
+        self._some_missing = any(grad is None for grad in grads)
 
     def _read(self, grads: Sequence[Tensor | None], scalars: Mapping[str, float | Tensor]) -> Reading:
-        devices = [device for device, _ in self._batches]
-        aboard = {name: v.device for name, v in scalars.items() if isinstance(v, Tensor) and v.device in devices}
-        here = {name: float(value) for name, value in scalars.items() if name not in aboard}
-        parts = []
-        for device, kinds in self._batches:
-            names = [name for name, place in aboard.items() if place == device]
-            parts.append(self._part(device, kinds, grads, scalars, names))
-        return Reading(parts, here)
+        here, aboard = dict(scalars), dict[str, Tensor]()
+        for name, value in scalars.items():
+            if isinstance(value, Tensor) and any(value.device == group.device for group in self._groups):
+                aboard[name] = value
+                del here[name]
+        parts = [self._part(group, grads, aboard) for group in self._groups]
+        return Reading(parts, {name: float(value) for name, value in here.items()} if here else {})
 
-    def _part(
-        self,
-        device: torch.device,
-        kinds: Sequence[Sequence[int]],
-        grads: Sequence[Tensor | None],
-        scalars: Mapping[str, float | Tensor],
-        names: Sequence[str],
-    ) -> Part:
-        batches = [_batch(positions, grads, self.parameters) for positions in kinds]
+    def _part(self, group: _Group, grads: Sequence[Tensor | None], aboard: Mapping[str, Tensor]) -> Part:
+        batches = [_batch(positions, grads, self.parameters) for positions in group.kinds]
         numbers = [number for term in self._terms for batch in batches for number in term(batch)]
-        numbers += [value.detach().reshape(()) for name in names if isinstance(value := scalars[name], Tensor)]
-        row = torch.stack(numbers).detach()
-        positions = [i for positions in kinds for i in positions]
-        return Part(positions, names, *self._copies.send(row))
+        names = [name for name, value in aboard.items() if value.device == group.device] if aboard else ()
+        numbers += [aboard[name].detach().reshape(()) for name in names]
+        return self.copies.send(group.positions, names, numbers)
+
+
+class _Group:
+    """Parameters of one device: kinds that one fused call can take, and all their positions in that order.
+
+    Where the kinds' order is the row's own, positions are ranges, which compare and slice without a loop.
+    """
+
+    def __init__(self, device: torch.device, kinds: list[list[int]], size: int) -> None:
+        self.device = device
+        self.kinds: list[Sequence[int]] = [range(size)] if kinds == [list(range(size))] else list(kinds)
+        self.positions: Sequence[int] = self.kinds[0] if len(kinds) == 1 else [i for kind in kinds for i in kind]
 
 
 def _batch(positions: Sequence[int], grads: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]) -> Batch:
-    some = [grad for i in positions if (grad := grads[i]) is not None]
+    some: Any = grads
+    weights: Any = parameters
+    if not isinstance(positions, range):
+        some = [grads[i] for i in positions]
+        weights = [parameters[i] for i in positions]
     if some[0].layout != torch.strided:
         some = [_stored_values(grad) for grad in some]
-    return Batch(positions, some, [parameters[i] for i in positions])
+    return Batch(positions, some, weights)
 
 
 def _stored_values(grad: Tensor) -> Tensor:
@@ -172,8 +199,8 @@ def _stored_values(grad: Tensor) -> Tensor:
 
 
 def numbers_of(part: Part, terms: int) -> tuple[NDArray[np.floating], dict[str, float]]:
-    """The numbers (T, K) and the scalars of a part that has arrived."""
-    numbers = part.host.numpy()
+    """The numbers (T, K) and the scalars of a part that has arrived; nothing of them is overwritten later."""
+    numbers = part.numbers if part.buffer is None else part.numbers.copy()
     cut = terms * len(part.positions)
     scalars = {name: float(value) for name, value in zip(part.names, numbers[cut:], strict=True)}
     return numbers[:cut].reshape(terms, -1), scalars

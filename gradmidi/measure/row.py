@@ -50,6 +50,7 @@ class RowMaker:
         self.terms = tuple(dict.fromkeys(term for _, quantity in self._quantities for term in quantity.terms))
         self.needs_rates = any(quantity.needs_rates for _, quantity in self._quantities)
         self.metrics = tuple(name for q, kind in self._quantities[1:] for name in self._columns(q, kind.per_layer))
+        self._all = range(self._size)
         # The common case, one norm a layer and nothing else, needs no joining at all.
         self._plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
 
@@ -62,6 +63,8 @@ class RowMaker:
         Args:
             readings: for each optimizer, which of the P parameters it read and the reading, arrived.
         """
+        if self._plain and len(readings) == 1 and (row := self._plain_row(step, *readings[0])) is not None:
+            return row
         table = np.full((len(self.terms), self._size), np.nan)
         present = np.zeros(self._size, dtype=bool)
         scalars: dict[str, float] = {}
@@ -73,10 +76,19 @@ class RowMaker:
                 table[:, where] = numbers
                 present[where] = True
                 scalars |= aboard
-        if self._plain:
-            norms = table[0] / scalars.pop("grad_scale", 1.0)
-            return StepNorms(step, norms.astype(np.float32), ~present, scalars)
         return self._composed(step, table, present, scalars)
+
+    def _plain_row(self, step: int, positions: Sequence[int], reading: Reading) -> StepNorms | None:
+        """The usual case, quickly: every layer is one parameter, has a gradient, and all came in one part."""
+        part = reading.parts[0] if len(reading.parts) == 1 else None
+        if part is None or part.positions != self._all or positions != self._all:
+            return None
+        numbers, aboard = numbers_of(part, 1)
+        scalars = {**reading.scalars, **aboard}
+        norms = numbers[0].astype(np.float32, copy=False)
+        if "grad_scale" in scalars:
+            norms = norms / np.float32(scalars.pop("grad_scale"))
+        return StepNorms(step, norms, np.zeros(self._size, dtype=bool), scalars)
 
     def _composed(
         self, step: int, table: NDArray[np.float64], present: NDArray[np.bool_], scalars: dict[str, float]

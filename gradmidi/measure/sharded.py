@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from gradmidi.measure.reading import HostCopies, Part, Reading
+from gradmidi.measure.reading import HostCopies, Reading
 from gradmidi.measure.setups import is_sharded
 from gradmidi.measure.terms import TERMS, Batch
 
@@ -35,7 +35,7 @@ class ShardedReader:
     def __init__(self, parameters: Sequence[nn.Parameter], terms: Sequence[str]) -> None:
         self.parameters = parameters
         self._terms = [(TERMS[name].make(), TERMS[name].join) for name in terms]
-        self._copies = HostCopies()
+        self.copies = HostCopies()
         self._reductions: list[_Reduction] = []
 
     def read(self, scalars: Mapping[str, float | Tensor]) -> Reading:
@@ -49,13 +49,10 @@ class ShardedReader:
                 self._reduce(table, reduction)
             rows = [self._finished(row, join) for row, (_, join) in zip(table, self._terms, strict=True)]
             names = [name for name, v in scalars.items() if isinstance(v, Tensor) and v.device == device]
-            aboard = [torch.as_tensor(scalars[name]).reshape(1).double() for name in names]
-            host, event = self._copies.send(torch.cat([*(row[present] for row in rows), *aboard]))
+            aboard = [torch.as_tensor(scalars[name]).double().reshape(()) for name in names]
+            part = self.copies.send(present, names, [*torch.stack(rows)[:, present].flatten(), *aboard])
         here = {name: float(value) for name, value in scalars.items() if name not in names}
-        return Reading([Part(present, names, host, event)], here)
-
-    def release(self, reading: Reading) -> None:
-        self._copies.take_back(reading)
+        return Reading([part], here)
 
     def _table(self, grads: Sequence[Tensor | None], present: Sequence[int], device: torch.device) -> Tensor:
         """(T, P) float64: this rank's part of every number, in the form in which parts add up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -60,6 +61,16 @@ def may_nest(optimizer: Optimizer) -> bool:
     """Whether ``step`` may call the hooked ``step`` of a base class, which would fire the hooks twice."""
     owners = [kind for kind in type(optimizer).__mro__ if "step" in vars(kind) and kind is not Optimizer]
     return len(owners) > 1
+
+
+def inside(code: CodeType) -> bool:
+    """Whether the function with this code is running, further up in the call stack."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is code:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def is_nested(optimizer: Optimizer) -> bool:
