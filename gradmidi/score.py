@@ -71,9 +71,11 @@ class Score:
         layer: (K,) int, index into ``voices``. The last voice is the alarm's percussion if there is one.
         velocity: (K,) int, 1–127.
         step: (K,) int, the optimizer step that a note belongs to.
+        tied: (K,) bool, True where a note goes on from the one before of its voice, without a new attack (drones).
         voices: who plays each layer.
         marks: epochs, steps, losses and anomalies as timed text.
         length: s, the last rest included.
+        held: True for drones: the last note of each voice may go on in a score that follows.
         title: shown as the piece's name.
         tempo: quarters a minute, for the bar lines of a DAW; it does not change the times above.
 
@@ -87,14 +89,16 @@ class Score:
     layer: NDArray[np.int64]
     velocity: NDArray[np.int64]
     step: NDArray[np.int64]
+    tied: NDArray[np.bool_]
     voices: tuple[Voice, ...]
     marks: Marks
     length: float
+    held: bool = False
     title: str = "gradmidi"
     tempo: float = DEFAULT_TEMPO
 
     def __post_init__(self) -> None:
-        columns = ("onset", "duration", "frequency", "layer", "velocity", "step")
+        columns = ("onset", "duration", "frequency", "layer", "velocity", "step", "tied")
         if len({len(getattr(self, name)) for name in columns}) > 1:
             raise InputError("the columns of a score must be of one length")
         for name in ("onset", "duration", "frequency"):

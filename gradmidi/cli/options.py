@@ -21,7 +21,12 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     """How norms become notes and sound."""
     notes = parser.add_argument_group("notes")
     notes.add_argument("--scale", metavar="SCALE", help="such as 'D dorian', 'chromatic', '0 3 5 7 10' or none")
-    notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: log or post")
+    notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: log (default), post, adaptive or rank")
+    notes.add_argument("--invert", action="store_true", help="large norms low, small ones high")
+    notes.add_argument("--beyond", metavar="HOW", help="tones beyond the mapping's range: clamp or fold (by octaves)")
+    notes.add_argument("--hysteresis", metavar="X", type=float, default=0.0, help="hold a tone at its border: 0 to 1")
+    notes.add_argument("--dynamics", metavar="NAME", default="voice", help="loudness: voice (default) or loss-change")
+    notes.add_argument("--style", metavar="NAME", default="sequence", help="sequence (default), chord or drone")
     notes.add_argument("--tuning", metavar="NAME", default="auto", help="pitch over MIDI: auto, 12tet, bend or mts")
     notes.add_argument("--unit", metavar="LENGTH", default="50ms", help="one note: 50ms (default), 0.05s or 1/16")
     notes.add_argument("--tempo", metavar="BPM", type=float, default=125.0, help="quarters a minute (default 125)")
@@ -40,7 +45,8 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         InputError: an option that cannot be used.
     """
     from gradmidi.compose.composer import DEFAULT_SCALE
-    from gradmidi.compose.mapping import DEFAULT_MAPPING, mapping_named
+    from gradmidi.compose.mapping import DEFAULT_MAPPING, choose_mapping
+    from gradmidi.compose.styles import check_style
     from gradmidi.compose.timing import Timing, parse_unit
     from gradmidi.compose.voices import load_parts
     from gradmidi.outputs.sine import check_choices
@@ -55,7 +61,10 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "timing": Timing(parse_unit(args.unit, args.tempo), tempo=args.tempo),
         "scale": None if text.strip().lower() == "none" else Scale.parse(text),
-        "mapping": mapping_named(args.mapping or DEFAULT_MAPPING),
+        "mapping": choose_mapping(args.mapping or DEFAULT_MAPPING, beyond=args.beyond, invert=args.invert),
+        "hysteresis": args.hysteresis,
+        "dynamics": args.dynamics,
+        "style": check_style(args.style),
         "parts": load_parts(args.voices),
     }
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose.events import PERCUSSION_KEYS, Event, EventState, find_events
-from gradmidi.compose.mapping import DEFAULT_MAPPING, Mapping, mapping_named
+from gradmidi.compose.dynamics import Dynamics
+from gradmidi.compose.events import PERCUSSION_KEYS, Event, Watch
+from gradmidi.compose.mapping import DEFAULT_MAPPING, Mapping, choose_mapping
+from gradmidi.compose.pitch_range import key_hz
+from gradmidi.compose.quantising import Quantiser
+from gradmidi.compose.styles import check_style, place
 from gradmidi.compose.timing import Timing
 from gradmidi.compose.voices import Part, load_parts, voices_for
 from gradmidi.recording import Recording
 from gradmidi.score import Marks, Score
-from gradmidi.theory.pitch import key_to_hz
 from gradmidi.theory.scale import Scale
 
 DEFAULT_SCALE = "A minor pentatonic"
 STEP_MARK_EVERY = 10
 ALARM_VELOCITY = 110
+LOUDEST = 127
 
 
 class Composer:
@@ -27,13 +32,18 @@ class Composer:
     Args:
         layers: names of the L layers.
         scale: a :class:`Scale`, its text form, or ``None`` for pitches as the mapping gives them.
-        mapping: ``"post"``, ``"log"`` or any callable from norms (N, L) to Hz (N, L).
+        mapping: ``"log"``, ``"post"``, ``"adaptive"``, ``"rank"`` or any callable from norms (N, L) to Hz (N, L).
+        beyond: ``"clamp"`` or ``"fold"`` for tones beyond the mapping's range.
+        invert: large norms low, small ones high.
+        hysteresis: from 0 up to 1, how long a layer holds its tone when a norm lingers between two; 0 is never.
+        dynamics: ``"voice"``, or ``"loss-change"`` to accent the steps at which the loss changes much.
+        style: ``"sequence"`` (the post's order), ``"chord"`` or ``"drone"``.
         timing: length of notes and rests.
         parts: who plays each layer; the built-in voices file by default.
         title: the piece's name.
 
     Raises:
-        InputError: an unknown scale or mapping, or more layers than MIDI has channels.
+        InputError: an unknown name, a value out of range, or more layers than MIDI has channels.
     """
 
     def __init__(
@@ -42,66 +52,94 @@ class Composer:
         *,
         scale: Scale | str | None = DEFAULT_SCALE,
         mapping: str | Mapping = DEFAULT_MAPPING,
+        beyond: str | None = None,
+        invert: bool = False,
+        hysteresis: float = 0.0,
+        dynamics: str = "voice",
+        style: str = "sequence",
         timing: Timing | None = None,
         parts: Sequence[Part] | None = None,
         title: str = "gradmidi",
     ) -> None:
         self.layers = tuple(layers)
         self.scale = Scale.parse(scale) if isinstance(scale, str) else scale
-        self.mapping = mapping_named(mapping)
+        self.mapping = choose_mapping(mapping, beyond=beyond, invert=invert)
         self.timing = timing or Timing()
-        self.parts = tuple(parts or load_parts())
+        self.style = check_style(style)
+        chosen = tuple(parts or load_parts())
+        self.parts = tuple(chosen[i % len(chosen)] for i in range(len(self.layers)))
         self.voices = voices_for(self.layers, self.parts)
         self.title = title
+        self._quantise = Quantiser(self.scale, len(self.layers), hysteresis)
+        self._dynamics = Dynamics(dynamics)
+        self._watch = Watch(len(self.layers))
         self._rows = 0
         self._epoch = float("nan")
-        self._events = EventState.start(len(self.layers))
+        self._sounding = np.full(len(self.layers), np.nan)
 
     def feed(self, recording: Recording) -> Score:
         """The notes of the next rows, timed from the start of the whole piece."""
-        first, rows, width = self._rows, len(recording), len(self.layers)
-        onsets = self.timing.onsets(first, rows, width)
-        events = find_events(recording, self._events)
-        alarm = np.isin(np.isfinite(recording.norms), False) & ~recording.gaps
-        layer = np.where(alarm, width, np.arange(width))
-        frequency = self._frequencies(recording.norms)
+        rows, width = len(recording), len(self.layers)
+        placed = place(self.style, self.timing, self._rows, rows, width)
+        events = self._watch.find(recording)
+        alarm = ~np.isfinite(recording.norms) & ~recording.gaps
+        tones = self._tones(recording.norms)
+        tied = self._tied(tones, alarm | recording.gaps)
         for event in events:
             if event.kind in PERCUSSION_KEYS:
-                frequency[event.row, event.layer] = key_to_hz(PERCUSSION_KEYS[event.kind])
-        struck = np.array([self.parts[i % len(self.parts)].velocity for i in range(width)])
-        velocity = np.where(alarm, ALARM_VELOCITY, struck)
+                tones[event.row, event.layer] = key_hz(PERCUSSION_KEYS[event.kind])
         sounding = ~recording.gaps.ravel()
+        starts = self.timing.onsets(self._rows, rows, width)[:, 0]
+        marks = self._marks(recording, events, starts, placed.onset)
         self._rows += rows
         return Score(
-            onset=onsets.ravel()[sounding],
-            duration=np.full(int(sounding.sum()), self.timing.unit),
-            frequency=frequency.ravel()[sounding],
-            layer=layer.ravel()[sounding],
-            velocity=velocity.ravel()[sounding],
+            onset=placed.onset.ravel()[sounding],
+            duration=placed.duration.ravel()[sounding],
+            frequency=tones.ravel()[sounding],
+            layer=np.where(alarm, width, np.arange(width)).ravel()[sounding],
+            velocity=self._velocities(recording, alarm).ravel()[sounding],
             step=np.repeat(recording.steps, width)[sounding],
+            tied=tied.ravel()[sounding],
             voices=self.voices,
-            marks=self._marks(recording, events, onsets),
+            marks=marks,
             length=self.timing.end(self._rows, width),
+            held=self.style == "drone",
             title=self.title,
             tempo=self.timing.tempo,
         )
 
-    def _frequencies(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Hz of every note (N, L); where the norm is not finite any tone stands in, to be replaced by the alarm's."""
-        hz = np.asarray(self.mapping(np.where(np.isfinite(norms), norms, 1.0)), dtype=np.float64)
-        hz = hz * 2.0 ** np.array([self.parts[i % len(self.parts)].octave for i in range(len(self.layers))])
-        return self.scale.quantize(hz) if self.scale is not None else hz
+    def _tones(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Hz of every note (N, L); where the norm is nan the lowest tone stands in, to be replaced by the alarm's."""
+        hz = np.asarray(self.mapping(np.where(np.isnan(norms), 0.0, norms)), dtype=np.float64)
+        return self._quantise(hz * 2.0 ** np.array([part.octave for part in self.parts])).copy()
 
-    def _marks(self, recording: Recording, events: list[Event], onsets: NDArray[np.float64]) -> Marks:
-        starts = onsets[:, 0]
+    def _tied(self, tones: NDArray[np.float64], silent: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Where a drone goes on from the row before; never in the other styles."""
+        if self.style != "drone" or not len(tones):
+            return np.zeros(tones.shape, dtype=bool)
+        heard = np.where(silent, np.nan, tones)
+        before = np.concatenate([self._sounding[np.newaxis], heard[:-1]])
+        self._sounding = heard[-1]
+        return np.asarray(heard == before)
+
+    def _velocities(self, recording: Recording, alarm: NDArray[np.bool_]) -> NDArray[np.int64]:
+        struck = np.array([part.velocity for part in self.parts])
+        accented = np.minimum(struck + self._dynamics.accents(recording)[:, np.newaxis], LOUDEST)
+        return np.where(alarm, ALARM_VELOCITY, accented)
+
+    def _marks(
+        self,
+        recording: Recording,
+        events: list[Event],
+        starts: NDArray[np.float64],
+        onsets: NDArray[np.float64],
+    ) -> Marks:
+        steps, metrics = recording.steps, recording.metrics
+        losses = metrics.get("loss", np.empty(0))
         found = [(float(onsets[event.row, event.layer]), event.kind, event.text) for event in events]
-        steps = recording.steps
         tens = np.flatnonzero(steps % STEP_MARK_EVERY == 0)
         found += [(float(starts[i]), "step", f"step {steps[i]}") for i in tens]
-        found += [
-            (float(starts[i]), "epoch", f"epoch {recording.metrics['epoch'][i]:g}") for i in self._new_epochs(recording)
-        ]
-        losses = recording.metrics.get("loss", np.empty(0))
+        found += [(float(starts[i]), "epoch", f"epoch {metrics['epoch'][i]:g}") for i in self._new_epochs(recording)]
         found += [(float(starts[i]), "loss", f"loss {losses[i]:.6g}") for i in range(len(losses))]
         found.sort(key=lambda mark: mark[0])
         time, kind, text = zip(*found, strict=True) if found else ((), (), ())
@@ -117,20 +155,16 @@ class Composer:
         return np.flatnonzero(np.isfinite(epochs) & (epochs != before))
 
 
-def compose(
-    recording: Recording,
-    *,
-    scale: Scale | str | None = DEFAULT_SCALE,
-    mapping: str | Mapping = DEFAULT_MAPPING,
-    timing: Timing | None = None,
-    parts: Sequence[Part] | None = None,
-    title: str | None = None,
-) -> Score:
-    """The score of a whole recording; the options are those of :class:`Composer`.
+def compose(recording: Recording, *, title: str | None = None, **options: Any) -> Score:
+    """The score of a whole recording.
+
+    Args:
+        recording: the norms.
+        title: the piece's name; that of the recording if not given.
+        options: those of :class:`Composer`, such as ``scale``, ``mapping``, ``style`` and ``timing``.
 
     Raises:
         InputError: as :class:`Composer`.
     """
     name = title or recording.meta.get("title", "gradmidi")
-    composer = Composer(recording.layers, scale=scale, mapping=mapping, timing=timing, parts=parts, title=name)
-    return composer.feed(recording)
+    return Composer(recording.layers, title=name, **options).feed(recording)

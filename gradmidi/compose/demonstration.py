@@ -25,6 +25,7 @@ def scale_score(scale: Scale) -> Score:
         layer=np.zeros(count, dtype=np.int64),
         velocity=np.full(count, VELOCITY),
         step=np.arange(count),
+        tied=np.zeros(count, dtype=bool),
         voices=voices_for([scale.name], load_parts()[:1]),
         marks=Marks.none(),
         length=count * NOTE_SECONDS,

@@ -1,63 +1,149 @@
-"""Norm → Hz. A mapping is any callable that turns an array of norms into an array of Hz of the same shape."""
+"""Norm → Hz. A mapping is any callable that turns norms (N, L) into Hz (N, L); these are the named ones.
+
+A mapping that remembers earlier steps (``adaptive``, ``rank``) is copied by each composer, so that none hears another's
+past. A norm of zero sounds as the lowest tone of the range and infinity as the highest; NaN never reaches a mapping.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.compose.baseline import Baseline
+from gradmidi.compose.pitch_range import PitchRange, key_hz
 from gradmidi.errors import InputError
 
-Mapping = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Norms = NDArray[np.float64]
+Mapping = Callable[[Norms], Norms]
+C1, C4, C8 = key_hz(24), key_hz(60), key_hz(108)
+MUSICAL = PitchRange(C1, C8)
+MIDDLE = PitchRange(key_hz(48), key_hz(84))
 
-LOWEST_KEY_HZ = 440.0 * 2.0 ** ((0 - 69) / 12)
-HIGHEST_KEY_HZ = 440.0 * 2.0 ** ((127 - 69) / 12)
-MIDDLE_C = 440.0 * 2.0 ** ((60 - 69) / 12)
+
+class Named(Protocol):
+    """What the named mappings have in common."""
+
+    range: PitchRange
+
+    def __call__(self, norms: Norms) -> Norms: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Post:
-    """The 2019 post's line: 200 Hz + 100 Hz × norm. Beyond the keys of MIDI (8.2 Hz … 12.5 kHz) it is clamped."""
+    """The 2019 post's line, ``base`` + ``slope`` × norm in Hz; by default 200 + 100 × norm over all keys of MIDI."""
 
     base: float = 200.0
     slope: float = 100.0
+    range: PitchRange = field(default_factory=PitchRange)
 
-    def __call__(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.clip(self.base + self.slope * norms, LOWEST_KEY_HZ, HIGHEST_KEY_HZ)
+    def __call__(self, norms: Norms) -> Norms:
+        return self.range.apply(self.base + self.slope * norms)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Log:
-    """Ten times the norm is one octave up; norm 1 is middle C. Clamped at norms 1e-3 (C1) and 1e4 (C8).
+    """Each tenfold of the norm is so many octaves, and norm 1 is a stated pitch.
 
-    A norm of zero, which has no logarithm, sounds as the lowest tone, infinity as the highest.
+    By default a decade is an octave and norm 1 is middle C, so that norms from 1e-3 to 1e4 fill C1 to C8.
     """
 
-    lowest_norm: float = 1e-3
-    highest_norm: float = 1e4
     octaves_per_decade: float = 1.0
-    unit_hz: float = MIDDLE_C
+    unit_hz: float = C4
+    range: PitchRange = MUSICAL
 
-    def __call__(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        within = np.clip(norms, self.lowest_norm, self.highest_norm)
-        hz: NDArray[np.float64] = self.unit_hz * 2.0 ** (self.octaves_per_decade * np.log10(within))
-        return hz
+    def __call__(self, norms: Norms) -> Norms:
+        with np.errstate(divide="ignore", over="ignore"):
+            return self.range.apply(self.unit_hz * 2.0 ** (self.octaves_per_decade * np.log10(np.maximum(norms, 0))))
 
 
-MAPPINGS: dict[str, type[Post] | type[Log]] = {"post": Post, "log": Log}
+@dataclass
+class Adaptive:
+    """Deviation from what is usual for the layer: a healthy run hovers around one pitch and a change is heard.
+
+    ``centre`` Hz is the running mean of the layer's log-norms (a weight of ``weight`` for the newest step); each
+    tenfold above or below it is ``octaves_per_decade`` octaves. The first norm of a layer is its own mean.
+    """
+
+    octaves_per_decade: float = 2.0
+    centre: float = C4
+    weight: float = 0.05
+    range: PitchRange = MUSICAL
+    _baseline: Baseline | None = field(default=None, repr=False)
+
+    def __call__(self, norms: Norms) -> Norms:
+        if self._baseline is None:
+            self._baseline = Baseline(norms.shape[-1], self.weight)
+        usual = self._baseline.before(norms)
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.maximum(norms, 0))
+        decades = (logs - np.where(np.isnan(usual), np.where(np.isfinite(logs), logs, 0), usual)) / np.log(10)
+        with np.errstate(over="ignore"):
+            return self.range.apply(self.centre * 2.0 ** (self.octaves_per_decade * decades))
+
+
+@dataclass
+class Rank:
+    """How a norm ranks among the layer's last ``window`` ones: the lowest of them at C3, the highest at C6.
+
+    It uses the whole range whatever the norms are, and says nothing of their size.
+    """
+
+    window: int = 64
+    range: PitchRange = MIDDLE
+    _past: Norms | None = field(default=None, repr=False)
+
+    def __call__(self, norms: Norms) -> Norms:
+        past = np.empty((0, norms.shape[-1])) if self._past is None else self._past
+        share = np.empty_like(norms)
+        for row, now in enumerate(norms):
+            past = np.concatenate([past[-self.window + 1 :], now[np.newaxis]])
+            below = (past < now).sum(axis=0) + 0.5 * ((past == now).sum(axis=0) - 1)
+            share[row] = below / (len(past) - 1) if len(past) > 1 else 0.5
+        self._past = past
+        return self.range.lowest * (self.range.highest / self.range.lowest) ** share
+
+
+@dataclass
+class Inverted:
+    """Another mapping upside down: large norms low, small ones high, mirrored within its range."""
+
+    mapping: Mapping
+    range: PitchRange
+
+    def __call__(self, norms: Norms) -> Norms:
+        return self.range.mirrored(self.mapping(norms))
+
+
+MAPPINGS: dict[str, Callable[[], Named]] = {"log": Log, "post": Post, "adaptive": Adaptive, "rank": Rank}
 DEFAULT_MAPPING = "log"
 
 
-def mapping_named(mapping: str | Mapping) -> Mapping:
-    """The mapping of that name, or the callable itself.
+def choose_mapping(mapping: str | Mapping, *, beyond: str | None = None, invert: bool = False) -> Mapping:
+    """A mapping of its own for one composer: that of a name, or a copy of the object given.
+
+    Args:
+        mapping: ``log``, ``post``, ``adaptive``, ``rank``, or a callable from norms (N, L) to Hz (N, L).
+        beyond: ``clamp`` or ``fold`` for tones beyond the mapping's range; as the mapping has it if not given.
+        invert: large norms low and small ones high.
 
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name, or ``beyond`` for a function that has no range.
     """
     if callable(mapping):
-        return mapping
-    if mapping not in MAPPINGS:
+        chosen = copy.deepcopy(mapping)
+    elif mapping in MAPPINGS:
+        chosen = MAPPINGS[mapping]()
+    else:
         raise InputError(f"no mapping is called {mapping!r}; there are {', '.join(MAPPINGS)}")
-    return MAPPINGS[mapping]()
+    found: PitchRange | None = getattr(chosen, "range", None)
+    if beyond is not None:
+        if found is None:
+            raise InputError("beyond needs a mapping with a range; a plain function sets its own limits")
+        found = replace(found, beyond=beyond)
+        chosen.range = found  # type: ignore[attr-defined]
+    return Inverted(chosen, found or PitchRange()) if invert else chosen

@@ -35,43 +35,86 @@ def setup_messages(voice: Voice, tuning: str) -> list[mido.Message]:
     return [mido.Message("program_change", channel=channel, program=voice.program), *messages]
 
 
-def note_events(score: Score, tuning: str) -> list[TimedMessage]:
-    """Every note-on and note-off with the bends or tuning changes before it, sorted by time.
+class MidiStream:
+    """The notes of one score after another on the same channels, with every tuning said once and drones held.
 
-    At one moment note-offs come first and a note's tuning right before its note-on, so that no sounding note of a
-    channel is ever bent: each layer has a channel of its own and plays one note at a time.
+    Each layer has a channel of its own and plays one note at a time. At one moment note-offs come first, and a note's
+    tuning right before its note-on, so that no sounding note of a channel is ever bent.
+
+    Args:
+        tuning: one of :data:`gradmidi.outputs.tuning.TUNINGS`.
     """
-    keys = to_keys(score.frequency, tuning)
-    percussion = np.array([voice.percussion for voice in score.voices])[score.layer] if len(score) else np.empty(0)
-    key = np.where(percussion, to_keys(score.frequency, "12tet").key, keys.key).tolist()
-    fine = np.where(percussion, 0, keys.fine).tolist()
-    voices, velocities = score.layer.tolist(), score.velocity.tolist()
-    onsets, ends = score.onset.tolist(), (score.onset + score.duration).tolist()
-    channels = [voice.channel for voice in score.voices]
-    tuned: dict[tuple[int, int], int] = {}
-    events: list[tuple[float, int, int, TimedMessage]] = []
-    for i, voice in enumerate(voices):
-        channel = channels[voice]
-        on = mido.Message("note_on", channel=channel, note=key[i], velocity=velocities[i])
-        off = mido.Message("note_off", channel=channel, note=key[i], velocity=NOTE_OFF_VELOCITY)
-        before = [] if score.voices[voice].percussion else _retune(tuning, channel, key[i], fine[i], tuned)
-        events += [(onsets[i], 1, i, TimedMessage(onsets[i], voice, message)) for message in (*before, on)]
-        events.append((ends[i], 0, i, TimedMessage(ends[i], voice, off)))
-    events.sort(key=lambda event: event[:3])
-    return [event[3] for event in events]
+
+    def __init__(self, tuning: str) -> None:
+        self._tuning = tuning
+        self._tuned: dict[tuple[int, int], int | None] = {}
+        self._held: dict[int, TimedMessage] = {}
+        self._known = True  # channels that are not in _tuned are untouched, not of unknown tuning
+
+    def events(self, score: Score) -> list[TimedMessage]:
+        """Every message of ``score``, sorted by time; where it holds its notes, without the ends of the last ones."""
+        voices, tied = score.layer.tolist(), score.tied.tolist()
+        percussion = np.array([score.voices[i].percussion for i in voices], dtype=bool)
+        keys = to_keys(score.frequency, self._tuning)
+        key = np.where(percussion, to_keys(score.frequency, "12tet").key, keys.key).tolist()
+        fine, velocities = keys.fine.tolist(), score.velocity.tolist()
+        onsets, ends = score.onset.tolist(), (score.onset + score.duration).tolist()
+        events = [(end.time, 0, end) for end in self._ended_before(voices, tied)]
+        for i, voice in enumerate(voices):
+            channel = score.voices[voice].channel
+            off = mido.Message("note_off", channel=channel, note=key[i], velocity=NOTE_OFF_VELOCITY)
+            end = TimedMessage(ends[i], voice, off)
+            goes_on = tied[i] and voice in self._held
+            if not goes_on:
+                if voice in self._held:
+                    events.append((self._held[voice].time, 0, self._held[voice]))
+                on = mido.Message("note_on", channel=channel, note=key[i], velocity=velocities[i])
+                tune = [] if percussion[i] else self._tune(channel, key[i], fine[i])
+                events += [(onsets[i], 1, TimedMessage(onsets[i], voice, message)) for message in (*tune, on)]
+            if score.held and not percussion[i]:
+                self._held[voice] = end
+            else:
+                events.append((ends[i], 0, end))
+        events.sort(key=lambda event: event[:2])
+        return [event[2] for event in events]
+
+    def end(self) -> list[TimedMessage]:
+        """The ends of the notes that are still held."""
+        held = sorted(self._held.values(), key=lambda message: message.time)
+        self._held.clear()
+        return held
+
+    def forget(self) -> None:
+        """Messages that were handed out may not have been sent: say every tuning and strike every note again."""
+        self._tuned.clear()
+        self._held.clear()
+        self._known = False
+
+    def _ended_before(self, voices: list[int], tied: list[bool]) -> list[TimedMessage]:
+        """The ends of held notes that the score to come does not go on with."""
+        first_tied = dict(zip(reversed(voices), reversed(tied), strict=True))
+        return [self._held.pop(voice) for voice in list(self._held) if not first_tied.get(voice, False)]
+
+    def _tune(self, channel: int, key: int, fine: int) -> list[mido.Message]:
+        """What brings a channel (bend) or a key of it (mts) to a pitch; nothing where it is there already."""
+        if self._tuning == "12tet":
+            return []
+        bends = self._tuning == "bend"
+        place, untouched = (channel, -1 if bends else key), 0 if bends else key * MTS_STEPS
+        if self._tuned.get(place, untouched if self._known else None) == fine:
+            return []
+        self._tuned[place] = fine
+        if bends:
+            return [mido.Message("pitchwheel", channel=channel, pitch=fine)]
+        return [_single_note_tuning(channel, key, fine)]
 
 
-def _retune(tuning: str, channel: int, key: int, fine: int, tuned: dict[tuple[int, int], int]) -> list[mido.Message]:
-    """The message that brings a channel (bend) or a key of it (mts) to a pitch, none where it is there already."""
-    if tuning == "12tet":
-        return []
-    place, untouched = (channel, -1 if tuning == "bend" else key), 0 if tuning == "bend" else key * MTS_STEPS
-    if tuned.get(place, untouched) == fine:
-        return []
-    tuned[place] = fine
-    if tuning == "bend":
-        return [mido.Message("pitchwheel", channel=channel, pitch=fine)]
-    return [_single_note_tuning(channel, key, fine)]
+def note_events(score: Score, tuning: str) -> list[TimedMessage]:
+    """Every message of a score that stands alone, sorted by time."""
+    stream = MidiStream(tuning)
+    events = [*stream.events(score), *stream.end()]
+    # The sort is stable and the stream's order is kept: note-offs of one moment before its note-ons.
+    return sorted(events, key=lambda event: (event.time, event.message.type != "note_off"))
 
 
 def _single_note_tuning(program: int, key: int, pitch: int) -> mido.Message:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradmidi.compose import Composer, compose
-from gradmidi.compose.events import EventState, find_events
+from gradmidi.compose.events import Watch
 from gradmidi.compose.mapping import Log, Post
 from gradmidi.compose.timing import Timing, parse_unit
 from gradmidi.compose.voices import instrument_names, load_parts, program_of, voices_for
@@ -66,12 +66,12 @@ def test_gaps_are_silent_and_alarms_are_percussion(sick):
 
 
 def test_events_are_named(sick):
-    kinds = [(event.kind, int(event.row), event.layer) for event in find_events(sick, EventState.start(4))]
+    kinds = [(event.kind, int(event.row), event.layer) for event in Watch(4).find(sick)]
     assert kinds == [("explosion", 20, 1), ("inf", 30, 0), ("nan", 40, 2), ("zero", 50, 3)]
 
 
 def test_a_healthy_run_has_no_events(healthy):
-    assert find_events(healthy, EventState.start(4)) == []
+    assert Watch(4).find(healthy) == []
 
 
 def test_mappings_give_every_norm_a_defined_tone():

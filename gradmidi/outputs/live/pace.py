@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose.events import EventState, find_events
+from gradmidi.compose.events import Watch
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
@@ -76,7 +76,7 @@ class Pace:
         if policy not in PACES:
             raise InputError(f"no pace is called {policy!r}; there are {', '.join(PACES)}")
         self._keep = PACES[policy]
-        self._state = EventState.start(layers)
+        self._watch = Watch(layers)
         self._kept: Waiting | None = None
         self._alarms: dict[str, Waiting] = {}
         self.steps = self.alarms = self.merged = 0
@@ -84,8 +84,8 @@ class Pace:
     def put(self, row: Recording) -> bool:
         """Take one step; True where it is an alarm."""
         self.steps += 1
-        usual = self._state.baseline
-        kinds = {event.kind for event in find_events(row, self._state)}
+        usual = self._watch.usual
+        kinds = {event.kind for event in self._watch.find(row)}
         alarm = next((kind for kind in ALARMS if kind in kinds), "")
         if alarm:
             self._put_alarm(Waiting(row, alarm=alarm))

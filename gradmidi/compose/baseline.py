@@ -1,0 +1,41 @@
+"""What is usual for a layer: the running mean of its log-norms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Baseline:
+    """The exponentially weighted mean of log-norms, a value a layer, kept from one block of steps to the next.
+
+    Args:
+        layers: L.
+        weight: of the newest step; 0.1 remembers some ten steps.
+    """
+
+    def __init__(self, layers: int, weight: float) -> None:
+        self._weight = weight
+        self._mean = np.full(layers, np.nan)
+
+    @property
+    def now(self) -> NDArray[np.float64]:
+        """The mean after all steps so far: (L,) natural logarithms, nan where a layer has had no norm yet."""
+        return self._mean
+
+    def before(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean as it was before each row: (N, L) natural logarithms for norms (N, L); nan before the first.
+
+        Norms that are zero, not finite or missing leave it as it is. Steps are taken one by one, so that blocks of any
+        size give the same bits.
+        """
+        usable = np.isfinite(norms) & (norms > 0)
+        logs = np.log(norms, where=usable, out=np.zeros_like(norms))
+        means = np.empty_like(norms)
+        mean = self._mean
+        for row in range(len(norms)):
+            means[row] = mean
+            moved = np.where(np.isnan(mean), logs[row], mean + self._weight * (logs[row] - mean))
+            mean = np.where(usable[row], moved, mean)
+        self._mean = mean
+        return means
