@@ -137,8 +137,8 @@ class Link:
     def _listen(self) -> None:
         """Runs in a thread of its own, which sleeps until the player says one of its two lines, or is gone."""
         assert self._process.stdout is not None
-        with suppress(ValueError, OSError):
-            for line in self._process.stdout:
+        with suppress(ValueError, OSError), self._process.stdout as lines:
+            for line in lines:
                 self._said.put(json.loads(line))
         self._said.put({})
 

@@ -13,12 +13,13 @@ from types import TracebackType
 from gradmidi.compose.composer import Composer
 from gradmidi.errors import TrainingWarning
 from gradmidi.outputs.live.controllers import parse_controllers
-from gradmidi.outputs.live.messages import NoteBytes, live_tuning, setup_bytes
+from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
 from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
 from gradmidi.outputs.live.pace import Pace, Waiting
 from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.timeline import Grid, Timeline
 from gradmidi.outputs.live.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP, NOTE, pack
+from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.recording import Recording
 
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
@@ -73,7 +74,7 @@ class LiveOutput:
         self._pace = Pace(pace, len(composer.layers))
         self._controllers = parse_controllers(cc)
         chosen = live_tuning(composer, tuning)
-        self._notes = NoteBytes(chosen)
+        self._stream = MidiStream(chosen)
         self._max_rate = max_rate
         self._waits = pace == "wait"
         self._link = open_link(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
@@ -151,13 +152,13 @@ class LiveOutput:
         """An alarm jumps the queue: the step that sounds is cut short."""
         if self._listening() and (begin := self._timeline.cut(now)) is not None:
             self._link.send(pack(begin, CUT))
-            self._notes.forget()
+            self._stream.forget()
 
     def _perform(self, waiting: Waiting | None, now: float) -> None:
         if waiting is None:
             return
         score = self._composer.feed(waiting.row)
-        messages = self._notes.of(score)
+        messages = timed_bytes(self._stream.events(score))
         origin = self._timeline.place(now, score.length, len(messages) / self._max_rate)
         kind = KEEP if waiting.alarm else NOTE
         self._link.send(b"".join(pack(origin + message.time, kind, message.data) for message in messages))

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose.events import Watch
+from gradmidi.compose.baseline import Baseline
+from gradmidi.compose.events import BASELINE_WEIGHT, Watch
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
@@ -77,6 +78,7 @@ class Pace:
             raise InputError(f"no pace is called {policy!r}; there are {', '.join(PACES)}")
         self._keep = PACES[policy]
         self._watch = Watch(layers)
+        self._usual = Baseline(layers, BASELINE_WEIGHT)
         self._kept: Waiting | None = None
         self._alarms: dict[str, Waiting] = {}
         self.steps = self.alarms = self.merged = 0

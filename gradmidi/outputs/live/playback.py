@@ -11,10 +11,11 @@ import mido
 
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.live.link import Link
-from gradmidi.outputs.live.messages import NoteBytes, TimedBytes, clean_slate, setup_bytes
+from gradmidi.outputs.live.messages import TimedBytes, clean_slate, setup_bytes, timed_bytes
 from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
 from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.wire import END, KEEP, NOTE, pack
+from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.outputs.tuning import choose_tuning
 from gradmidi.score import Score
 
@@ -109,21 +110,26 @@ def _perform(link: Link, piece: Piece, start: float, speed: float, progress: Pro
 def _of_score(score: Score, tuning: str) -> Piece:
     pitched = score.frequency[[not score.voices[i].percussion for i in score.layer]]
     chosen = choose_tuning(tuning, pitched)
-    notes = NoteBytes(chosen)
-    return Piece(list(setup_bytes(score.voices, chosen)), lambda: notes.of(score), score.length)
+    stream = MidiStream(chosen)
+
+    def one_round() -> list[TimedBytes]:
+        return timed_bytes([*stream.events(score), *stream.end()])
+
+    return Piece(list(setup_bytes(score.voices, chosen)), one_round, score.length)
 
 
 def _of_file(path: Path) -> Piece:
     """A file brings its own programs and controllers; the channels only get a clean slate."""
     try:
-        messages = list(_timed(mido.MidiFile(str(path), clip=True)))
+        file = mido.MidiFile(str(path), clip=True)
+        messages, length = list(_timed(file)), file.length
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; give a .mid file") from None
     except (EOFError, ValueError, TypeError, KeyError, IndexError) as error:
         raise InputError(f"{path} is not a MIDI file that can be played: {error or type(error).__name__}") from None
     used = sorted({message.data[0] & 0x0F for message in messages if message.data[0] < 0xF0})
     setup = [data for channel in used for data in clean_slate(channel)]
-    return Piece(setup, lambda: messages, messages[-1].time if messages else 0.0)
+    return Piece(setup, lambda: messages, length)
 
 
 def _timed(file: mido.MidiFile) -> Iterator[TimedBytes]:

@@ -1,0 +1,80 @@
+"""JACK servers, receivers and trainings for the tests of live MIDI."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs
+from tests.outputs.live.devices import Jack, Receiver
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def shared_jack():
+    for program in ("jackd", "jack_lsp", "jack_connect", "jack_midi_dump", "stdbuf"):
+        needs(shutil.which(program) is not None, program)
+    server = Jack(f"gradmidi-test-{os.getpid()}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def jack(shared_jack, monkeypatch):
+    """The server, found by whatever the test starts."""
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", shared_jack.name)
+    return shared_jack
+
+
+@pytest.fixture
+def mortal_jack(shared_jack, monkeypatch):
+    """A server of the test's own, to be killed."""
+    name = f"gradmidi-mortal-{os.getpid()}"
+    server = Jack(name)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
+    yield server
+    server.kill()
+    # The system keeps the traces of eight killed servers, then starts no more; one that ends well takes them away.
+    Jack(name).stop()
+
+
+@pytest.fixture
+def receiver(jack):
+    program = Receiver(jack, "receiver")
+    yield program
+    program.stop()
+
+
+@pytest.fixture(params=["python-rtmidi/jack", "rtmidi2/jack"])
+def backend(request):
+    """Each MIDI library in turn; the names are also Python's names of the packages but for one."""
+    if find_spec({"python-rtmidi": "rtmidi"}.get(request.param.partition("/")[0], "rtmidi2")) is None:
+        pytest.skip(f"{request.param} is not installed (python-rtmidi has no wheel for Python 3.13, rtmidi2 stands in)")
+    return request.param
+
+
+def start_training(*options: object) -> subprocess.Popen:
+    """``training.py`` (a torch training that is played live) with options."""
+    command = [sys.executable, str(HERE / "training.py"), *map(str, options)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def run_training():
+    """Start trainings; what still runs when the test ends is killed."""
+    started = []
+
+    def run(*options: object) -> subprocess.Popen:
+        started.append(start_training(*options))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

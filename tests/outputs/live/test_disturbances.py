@@ -1,0 +1,104 @@
+"""Whatever happens to the device, the training ends as it would have: in time, with the same weights, told once."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from gradmidi.recording import Recording
+from tests.outputs.live.devices import Receiver, is_note_on, wait_until
+
+STEPS = 300
+LIMIT = 25.0  # s, of which torch takes some to load
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The weights of the training when nothing is played."""
+    from tests.outputs.live.conftest import start_training
+
+    norms = tmp_path_factory.mktemp("silent") / "norms.csv"
+    silent = start_training("none", "--silent", "--norms", norms, "--steps", STEPS, "--pause", 0)
+    return weights(silent.communicate(timeout=LIMIT)[0])
+
+
+def weights(output: str) -> str:
+    return next(line for line in output.splitlines() if line.startswith("weights"))
+
+
+def finish(training, undisturbed, norms, warnings: int) -> str:
+    output, errors = training.communicate(timeout=LIMIT)
+    assert training.returncode == 0, errors
+    assert weights(output) == undisturbed
+    assert errors.count("live MIDI to") == warnings, errors
+    assert len(Recording.load(norms)) == STEPS
+    return errors
+
+
+def test_playing_changes_no_bit_of_the_weights(receiver, run_training, undisturbed, tmp_path):
+    training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
+    finish(training, undisturbed, tmp_path / "n.csv", warnings=0)
+    assert sum(map(is_note_on, receiver.messages())) > 8
+
+
+def test_the_server_is_killed(mortal_jack, run_training, undisturbed, tmp_path):
+    receiver = Receiver(mortal_jack, "receiver")
+    training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
+    wait_until(lambda: any(map(is_note_on, receiver.messages())))
+    mortal_jack.kill()
+    receiver.process.kill()
+    errors = finish(training, undisturbed, tmp_path / "n.csv", warnings=1)
+    assert "the server that carries the port is gone" in errors
+
+
+def test_the_reader_stops(mortal_jack, run_training, undisturbed, tmp_path):
+    receiver = Receiver(mortal_jack, "receiver")
+    training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
+    wait_until(lambda: any(map(is_note_on, receiver.messages())))
+    receiver.process.send_signal(signal.SIGSTOP)
+    output, errors = training.communicate(timeout=LIMIT)
+    receiver.process.kill()
+    assert training.returncode == 0
+    assert weights(output) == undisturbed
+    # The server may throw the reader out and go on, or go down with it: said once at most.
+    assert errors.count("live MIDI to") <= 1
+
+
+def test_the_port_is_unplugged(jack, run_training, undisturbed, tmp_path):
+    receiver = Receiver(jack, "receiver")
+    training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
+    wait_until(lambda: any(map(is_note_on, receiver.messages())))
+    receiver.stop()
+    output, errors = training.communicate(timeout=LIMIT)
+    assert (training.returncode, weights(output)) == (0, undisturbed)
+    assert errors.count("live MIDI to") <= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_player_is_ended(number, receiver, run_training, undisturbed, tmp_path):
+    training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
+    wait_until(lambda: any(map(is_note_on, receiver.messages())))
+    os.kill(player_of(training.pid), number)
+    errors = finish(training, undisturbed, tmp_path / "n.csv", warnings=1)
+    assert "the player process is gone" in errors
+
+
+def test_a_player_that_hangs_is_given_up_when_the_training_ends(receiver, run_training, undisturbed, tmp_path):
+    training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
+    wait_until(lambda: any(map(is_note_on, receiver.messages())))
+    player = player_of(training.pid)
+    os.kill(player, signal.SIGSTOP)
+    output, errors = training.communicate(timeout=LIMIT)
+    assert (training.returncode, weights(output)) == (0, undisturbed), errors
+    assert "the MIDI port does not answer" in output
+    time.sleep(0.1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(player, 0)
+
+
+def player_of(parent: int) -> int:
+    """Process id of the player that a training has started."""
+    listing = subprocess.run(["ps", "--ppid", str(parent), "-o", "pid=,args="], capture_output=True, text=True).stdout
+    return int(next(line for line in listing.splitlines() if "outputs.live.player" in line).split()[0])

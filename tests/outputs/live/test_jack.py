@@ -1,0 +1,109 @@
+"""Through a real JACK server to a program that is not ours: everything arrives, in order, once, on its channel."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from gradmidi.compose import Composer, compose
+from gradmidi.compose.timing import Timing
+from gradmidi.errors import InputError
+from gradmidi.outputs.live import LiveOutput, list_ports, play
+from tests.outputs.live.devices import is_note, is_note_off, is_note_on, is_panic, wait_until
+
+FAST = Timing(unit=0.002)  # 12 ms a step of four layers: 201 steps take 2.4 s
+
+
+def expected_notes(recording, timing):
+    """Note messages of the offline score, from its columns and the MIDI specification alone."""
+    score = compose(recording, timing=timing)
+    events = []
+    for onset, duration, hz, layer, velocity in zip(
+        score.onset, score.duration, score.frequency, score.layer, score.velocity, strict=True
+    ):
+        from math import log2
+
+        key = round(69 + 12 * log2(hz / 440))
+        channel = score.voices[layer].channel
+        events.append((round(onset, 6), bytes((0x90 | channel, key, int(velocity)))))
+        events.append((round(onset + duration, 6), bytes((0x80 | channel, key, 64))))
+    return events
+
+
+def test_a_run_of_201_steps_arrives_whole(backend, receiver, healthy):
+    with LiveOutput(
+        Composer(healthy.layers, timing=FAST), "receiver", pace="wait", backend=backend, max_rate=5000
+    ) as out:
+        for step in range(len(healthy)):
+            out.feed(healthy.rows(step, step + 1))
+        report = out.close()
+    wait_until(lambda: sum(map(is_panic, receiver.messages())) >= 3 * 5)
+    messages = receiver.messages()
+    notes = [data for data in messages if is_note(data)]
+    expected = expected_notes(healthy, FAST)
+    assert Counter(notes) == Counter(data for _, data in expected)
+    ons = [data for data in notes if is_note_on(data)]
+    assert ons == [data for _, data in sorted(expected) if is_note_on(data)]  # sorted by onset, which are all different
+    assert sum(map(is_note_on, notes)) == sum(map(is_note_off, notes)) == report.notes == 804
+    assert [data[0] & 0x0F for data in ons] == [0, 1, 2, 3] * 201  # a channel a layer, layers in order
+    assert (report.steps, report.heard, report.skipped, report.failure) == (201, 201, 0, "")
+
+
+def test_nothing_comes_before_the_set_up_and_it_is_complete(backend, receiver, healthy):
+    with LiveOutput(Composer(healthy.layers, timing=FAST), "receiver", backend=backend) as out:
+        out.feed(healthy.rows(0, 1))
+    wait_until(lambda: any(map(is_panic, receiver.messages()[60:])))
+    messages = receiver.messages()
+    setup = messages[: next(i for i, data in enumerate(messages) if is_note(data))]
+    # all sound off, all notes off, controllers reset, bank 0:0, program 12 (marimba), volume 100, pan 40
+    first = [(0xB0, 120, 0), (0xB0, 123, 0), (0xB0, 121, 0), (0xB0, 0, 0), (0xB0, 32, 0), (0xC0, 12), (0xB0, 7, 100)]
+    assert setup[:7] == [bytes(data) for data in first]
+    assert {data[0] & 0x0F for data in setup} == {0, 1, 2, 3, 9}
+    assert not any(map(is_note, setup))
+
+
+def test_bend_range_is_set_and_the_rpn_closed(receiver, healthy):
+    with LiveOutput(Composer(healthy.layers, scale=None, timing=FAST), "receiver") as out:
+        out.feed(healthy.rows(0, 1))
+    wait_until(lambda: any(map(is_note_off, receiver.messages())))
+    on_channel_1 = [data[1:] for data in receiver.messages() if data[0] == 0xB0]
+    rpn = [(101, 0), (100, 0), (6, 2), (38, 0), (101, 127), (100, 127)]  # RPN 0 = 2 semitones, then the null RPN
+    start = on_channel_1.index(bytes((101, 0)))
+    assert on_channel_1[start : start + 6] == [bytes(pair) for pair in rpn]
+
+
+def test_a_port_of_our_own_can_be_listened_to(backend, jack, receiver, healthy):
+    with LiveOutput(Composer(healthy.layers, timing=FAST), backend=backend, pace="wait") as out:
+        jack.connect("gradmidi:gradmidi", receiver.port)
+        for step in range(20):
+            out.feed(healthy.rows(step, step + 1))
+        assert (out.port, out.system) == ("gradmidi", "JACK")
+    wait_until(lambda: any(map(is_panic, receiver.messages()[60:])))
+    notes = [data for data in receiver.messages() if is_note(data)]
+    assert Counter(notes) == Counter(data for _, data in expected_notes(healthy.rows(0, 20), FAST))
+
+
+def test_ports_are_listed_with_system_and_library(backend, receiver):
+    library = backend.partition("/")[0]
+    assert [tuple(port) for port in list_ports(backend)] == [(1, "receiver:input", "JACK", library)]
+
+
+@pytest.mark.parametrize("text", ["receiver:input", "1", "CEIVER"])
+def test_a_port_is_found_by_name_number_or_part(receiver, text):
+    with LiveOutput(Composer(("a",)), text) as out:
+        assert out.port == "receiver:input"
+
+
+def test_an_unknown_port_is_refused_with_the_ports_that_exist(receiver):
+    with pytest.raises(InputError, match=r"no MIDI port fits 'nowhere'; there are receiver:input"):
+        LiveOutput(Composer(("a",)), "nowhere")
+
+
+def test_play_sends_a_score_and_ends_it(receiver, healthy):
+    started = time.perf_counter()
+    report = play(compose(healthy.rows(0, 50), timing=FAST), "receiver", speed=0.5)
+    assert time.perf_counter() - started >= 50 * 0.012 / 0.5
+    wait_until(lambda: sum(map(is_panic, receiver.messages())) >= 3 * 5)
+    notes = [data for data in receiver.messages() if is_note(data)]
+    assert Counter(notes) == Counter(data for _, data in expected_notes(healthy.rows(0, 50), FAST))
+    assert report.notes == 200
