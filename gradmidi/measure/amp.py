@@ -20,6 +20,11 @@ def scalars_of(optimizer: Optimizer) -> dict[str, float | Tensor]:
     return found
 
 
+def scales_itself(optimizer: Optimizer) -> bool:
+    """Whether it is a fused optimizer, which under a GradScaler steps on gradients that are still scaled."""
+    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
+
+
 def scale_of(scaler: GradScaler) -> dict[str, float | Tensor]:
     """``grad_scale`` as it is during a backward pass; nothing before the first loss was scaled."""
     scale = getattr(scaler, "_scale", None)

@@ -11,9 +11,10 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from gradmidi.measure.amp import WatchedStep, scale_of
+from gradmidi.measure.amp import WatchedStep, scale_of, scales_itself
 from gradmidi.measure.backward import AfterBackward
 from gradmidi.measure.meter import Meter, say_once_and_stop
+from gradmidi.measure.quick import Hook, quick_hook
 from gradmidi.measure.reading import Reading
 from gradmidi.measure.steps import after_first_call, closure_of, inside, is_nested, may_nest, with_closure
 
@@ -46,7 +47,7 @@ class StepHooks:
         self._off = False
         self._hung: list[Any] = []
         for index, optimizer in enumerate(optimizers):
-            self._hung.append(optimizer.register_step_pre_hook(self._before_step(index, may_nest(optimizer))))
+            self._hung.append(optimizer.register_step_pre_hook(self._hook(index, optimizer, early)))
         if early:
             self._hung.append(AfterBackward(early, partial(self.guard, self._after_backward)))
         if self._scaler is not None:
@@ -70,7 +71,16 @@ class StepHooks:
         # Only the flag is set: taking a hook out while torch goes through its hooks would raise into the training.
         self._off |= self._meter.silent and not self._keep_going
 
-    def _before_step(self, index: int, nests: bool) -> Callable[..., Any]:
+    def _hook(self, index: int, optimizer: Optimizer, early: Sequence[nn.Parameter]) -> Hook:
+        nests = may_nest(optimizer)
+        general = self._before_step(index, nests)
+        parameters = self._meter.plain_parameters()
+        scaled = self._scaler is not None or scales_itself(optimizer)
+        if parameters is None or nests or early or scaled:
+            return general
+        return quick_hook(parameters, self._meter.take, general)
+
+    def _before_step(self, index: int, nests: bool) -> Hook:
         """The hook of one optimizer."""
 
         def before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradmidi.errors import TrainingWarning
-from gradmidi.measure.reading import Reader, Reading
+from gradmidi.measure.reading import LocalReader, Reader, Reading
 from gradmidi.measure.row import RowMaker, StepNorms
 
 
@@ -62,7 +62,8 @@ class Meter:
     def note(self, values: Mapping[str, float | Tensor]) -> None:
         """Numbers that go with the next row."""
         for name, value in values.items():
-            self._notes[name] = value.detach() if isinstance(value, Tensor) else float(value)
+            value = value.detach() if isinstance(value, Tensor) else value
+            self._notes[name] = value if isinstance(value, Tensor) and not value.is_cpu else float(value)
 
     def is_due(self, index: int) -> bool:
         """Whether the next measurement of source ``index`` will be kept."""
@@ -84,6 +85,21 @@ class Meter:
         if len(self._measured) == len(self._sources):
             self._close()
         self._deliver(wait=False)
+
+    def plain_parameters(self) -> Sequence[nn.Parameter] | None:
+        """The parameters if each row is just their norms; then :meth:`take` does for :meth:`measure`."""
+        source = self._sources[0]
+        whole = source.positions == range(len(source.reader.parameters)) and isinstance(source.reader, LocalReader)
+        plain = len(self._sources) == 1 and self._due is None and self._maker.plain and whole
+        return source.reader.parameters if plain else None
+
+    def take(self, norms: list[float]) -> bool:
+        """The row of one step, from norms that are known already; False once nobody listens any more."""
+        step = self._step
+        self._step = step + 1
+        metrics, self._notes = self._notes, {}
+        self._hand_over(self._maker.plain_row(step, norms, metrics))
+        return not self.silent
 
     def flush(self) -> None:
         """Hand over every row that is still on its way, also one that some sources are missing from; waits."""

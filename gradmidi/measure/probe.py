@@ -10,6 +10,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 from gradmidi.errors import InputError
+from gradmidi.measure.amp import scales_itself
 from gradmidi.measure.hooks import StepHooks
 from gradmidi.measure.layers import LayerChoice, find_layers
 from gradmidi.measure.meter import Meter, warn
@@ -85,7 +86,7 @@ class GradientProbe:
         maker = RowMaker(found, quantities)
         parts = [OptimizerPart(one, found, maker.terms, maker.needs_rates) for one in optimizers]
         self.layers: tuple[str, ...] = tuple(layer.name for layer in found)
-        scaled = scaler is not None or any(getattr(one, "_step_supports_amp_scaling", False) for one in optimizers)
+        scaled = scaler is not None or any(map(scales_itself, optimizers))
         self.metrics: tuple[str, ...] = (*maker.metrics, "skipped") if scaled else maker.metrics
         self._meter = Meter(parts, maker, on_step if sounds_here() else _nobody, _schedule(every))
         self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(

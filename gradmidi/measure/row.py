@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class RowMaker:
     Attributes:
         terms: what the readings have to hold, in order.
         metrics: names of the numbers that further quantities add to each row.
+        plain: True if a row is one parameter's norm a layer and nothing else, which needs no joining.
     """
 
     def __init__(self, layers: Sequence[Layer], quantities: Sequence[str]) -> None:
@@ -50,9 +51,9 @@ class RowMaker:
         self.terms = tuple(dict.fromkeys(term for _, quantity in self._quantities for term in quantity.terms))
         self.needs_rates = any(quantity.needs_rates for _, quantity in self._quantities)
         self.metrics = tuple(name for q, kind in self._quantities[1:] for name in self._columns(q, kind.per_layer))
-        self._all = range(self._size)
-        # The common case, one norm a layer and nothing else, needs no joining at all.
-        self._plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
+        self._no_gaps = np.zeros(len(layers), dtype=bool)
+        self._no_gaps.flags.writeable = False  # shared by many rows
+        self.plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
 
     def _columns(self, quantity: str, per_layer: bool) -> list[str]:
         return [f"{quantity} {layer}" for layer in self._layers] if per_layer else [quantity]
@@ -63,8 +64,6 @@ class RowMaker:
         Args:
             readings: for each optimizer, which of the P parameters it read and the reading, arrived.
         """
-        if self._plain and len(readings) == 1 and (row := self._plain_row(step, *readings[0])) is not None:
-            return row
         table = np.full((len(self.terms), self._size), np.nan)
         present = np.zeros(self._size, dtype=bool)
         scalars: dict[str, float] = {}
@@ -78,17 +77,9 @@ class RowMaker:
                 scalars |= aboard
         return self._composed(step, table, present, scalars)
 
-    def _plain_row(self, step: int, positions: Sequence[int], reading: Reading) -> StepNorms | None:
-        """The usual case, quickly: every layer is one parameter, has a gradient, and all came in one part."""
-        part = reading.parts[0] if len(reading.parts) == 1 else None
-        if part is None or part.positions != self._all or positions != self._all:
-            return None
-        numbers, aboard = numbers_of(part, 1)
-        scalars = {**reading.scalars, **aboard}
-        norms = numbers[0].astype(np.float32, copy=False)
-        if "grad_scale" in scalars:
-            norms = norms / np.float32(scalars.pop("grad_scale"))
-        return StepNorms(step, norms, np.zeros(self._size, dtype=bool), scalars)
+    def plain_row(self, step: int, norms: Sequence[float], metrics: Mapping[str, Any]) -> StepNorms:
+        """The row of a plain maker out of one norm a layer, without a gap."""
+        return StepNorms(step, np.array(norms, dtype=np.float32), self._no_gaps, metrics)
 
     def _composed(
         self, step: int, table: NDArray[np.float64], present: NDArray[np.bool_], scalars: dict[str, float]
