@@ -47,6 +47,27 @@ def need_fluidsynth() -> None:
 
 
 @pytest.fixture
+def pure_tone() -> Path:
+    """The SoundFont whose only sound is a sine."""
+    return PURE_TONE
+
+
+@pytest.fixture
+def pitch_of():
+    """Call with samples and their rate: Hz of the strongest peak of a long spectrum, refined by a parabola."""
+
+    def strongest(samples: np.ndarray, rate: int) -> float:
+        size = 2**19
+        spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), size))
+        spectrum[: int(20 * size / rate)] = 0
+        peak = int(spectrum.argmax())
+        a, b, c = np.log(spectrum[peak - 1 : peak + 2])
+        return (peak + 0.5 * (a - c) / (a - 2 * b + c)) * rate / size
+
+    return strongest
+
+
+@pytest.fixture
 def run_cli(tmp_path):
     """Run the real command in a process of its own, in an empty folder; returns the finished process."""
 

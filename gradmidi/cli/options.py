@@ -31,6 +31,7 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     notes.add_argument("--unit", metavar="LENGTH", default="50ms", help="one note: 50ms (default), 0.05s or 1/16")
     notes.add_argument("--tempo", metavar="BPM", type=float, default=125.0, help="quarters a minute (default 125)")
     notes.add_argument("--voices", metavar="FILE", help="who plays which layer: a TOML file")
+    notes.add_argument("--max-voices", metavar="N", type=int, default=15, help="join layers into at most N voices")
     notes.add_argument("--layers", metavar="NAMES", help="only these layers, with commas; globs such as 'conv*' work")
     sound = parser.add_argument_group("sound")
     sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
@@ -66,6 +67,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         "dynamics": args.dynamics,
         "style": check_style(args.style),
         "parts": load_parts(args.voices),
+        "max_voices": args.max_voices,
     }
 
 

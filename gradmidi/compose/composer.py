@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.compose import mapping as mappings
 from gradmidi.compose.dynamics import Dynamics
-from gradmidi.compose.events import PERCUSSION_KEYS, Event, Watch
-from gradmidi.compose.mapping import DEFAULT_MAPPING, Mapping, choose_mapping
+from gradmidi.compose.events import KINDS, PERCUSSION_KEYS, Event, Watch
+from gradmidi.compose.grouping import MAX_VOICES, group_layers
 from gradmidi.compose.pitch_range import key_hz
 from gradmidi.compose.quantising import Quantiser
 from gradmidi.compose.styles import check_style, place
@@ -39,11 +40,14 @@ class Composer:
         dynamics: ``"voice"``, or ``"loss-change"`` to accent the steps at which the loss changes much.
         style: ``"sequence"`` (the post's order), ``"chord"`` or ``"drone"``.
         timing: length of notes and rests.
-        parts: who plays each layer; the built-in voices file by default.
+        parts: who plays each voice; the built-in voices file by default.
+        max_voices: how many voices there are at most; more layers than that are joined, see
+            :func:`gradmidi.compose.grouping.group_layers`.
+        groups: own voices: a name, and names or globs of its layers.
         title: the piece's name.
 
     Raises:
-        InputError: an unknown name, a value out of range, or more layers than MIDI has channels.
+        InputError: an unknown name, a value out of range, or groups that fit no layer.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class Composer:
         layers: Sequence[str],
         *,
         scale: Scale | str | None = DEFAULT_SCALE,
-        mapping: str | Mapping = DEFAULT_MAPPING,
+        mapping: str | mappings.Mapping = mappings.DEFAULT_MAPPING,
         beyond: str | None = None,
         invert: bool = False,
         hysteresis: float = 0.0,
@@ -59,36 +63,40 @@ class Composer:
         style: str = "sequence",
         timing: Timing | None = None,
         parts: Sequence[Part] | None = None,
+        max_voices: int = MAX_VOICES,
+        groups: Mapping[str, Sequence[str]] | None = None,
         title: str = "gradmidi",
     ) -> None:
         self.layers = tuple(layers)
+        self.grouping = group_layers(self.layers, max_voices, groups)
+        count = len(self.grouping.groups)
         self.scale = Scale.parse(scale) if isinstance(scale, str) else scale
-        self.mapping = choose_mapping(mapping, beyond=beyond, invert=invert)
+        self.mapping = mappings.choose_mapping(mapping, beyond=beyond, invert=invert)
         self.timing = timing or Timing()
         self.style = check_style(style)
         chosen = tuple(parts or load_parts())
-        self.parts = tuple(chosen[i % len(chosen)] for i in range(len(self.layers)))
-        self.voices = voices_for(self.layers, self.parts)
+        self.parts = tuple(chosen[i % len(chosen)] for i in range(count))
+        self.voices = voices_for(self.grouping.names, self.parts)
         self.title = title
-        self._quantise = Quantiser(self.scale, len(self.layers), hysteresis)
+        self._quantise = Quantiser(self.scale, count, hysteresis)
         self._dynamics = Dynamics(dynamics)
         self._watch = Watch(len(self.layers))
         self._rows = 0
         self._epoch = float("nan")
-        self._sounding = np.full(len(self.layers), np.nan)
+        self._sounding = np.full(count, np.nan)
 
     def feed(self, recording: Recording) -> Score:
         """The notes of the next rows, timed from the start of the whole piece."""
-        rows, width = len(recording), len(self.layers)
+        rows, width = len(recording), len(self.grouping.groups)
         placed = place(self.style, self.timing, self._rows, rows, width)
         events = self._watch.find(recording)
-        alarm = ~np.isfinite(recording.norms) & ~recording.gaps
-        tones = self._tones(recording.norms)
-        tied = self._tied(tones, alarm | recording.gaps)
-        for event in events:
-            if event.kind in PERCUSSION_KEYS:
-                tones[event.row, event.layer] = key_hz(PERCUSSION_KEYS[event.kind])
-        sounding = ~recording.gaps.ravel()
+        norms, gaps = self.grouping.join(recording)
+        alarm = ~np.isfinite(norms) & ~gaps
+        tones = self._tones(norms)
+        tied = self._tied(tones, alarm | gaps)
+        for kind, key in PERCUSSION_KEYS.items():
+            tones[alarm & KINDS[kind](norms)] = key_hz(key)
+        sounding = ~gaps.ravel()
         starts = self.timing.onsets(self._rows, rows, width)[:, 0]
         marks = self._marks(recording, events, starts, placed.onset)
         self._rows += rows
@@ -136,7 +144,7 @@ class Composer:
     ) -> Marks:
         steps, metrics = recording.steps, recording.metrics
         losses = metrics.get("loss", np.empty(0))
-        found = [(float(onsets[event.row, event.layer]), event.kind, event.text) for event in events]
+        found = [(self._time_of(event, starts, onsets), event.kind, event.text) for event in events]
         tens = np.flatnonzero(steps % STEP_MARK_EVERY == 0)
         found += [(float(starts[i]), "step", f"step {steps[i]}") for i in tens]
         found += [(float(starts[i]), "epoch", f"epoch {metrics['epoch'][i]:g}") for i in self._new_epochs(recording)]
@@ -144,6 +152,11 @@ class Composer:
         found.sort(key=lambda mark: mark[0])
         time, kind, text = zip(*found, strict=True) if found else ((), (), ())
         return Marks(np.array(time, dtype=np.float64), np.array(kind, dtype=str), np.array(text, dtype=str))
+
+    def _time_of(self, event: Event, starts: NDArray[np.float64], onsets: NDArray[np.float64]) -> float:
+        """When the event's layer plays; the start of its step for a layer that is in no voice."""
+        voice = self.grouping.voice_of(event.layer)
+        return float(starts[event.row] if voice is None else onsets[event.row, voice])
 
     def _new_epochs(self, recording: Recording) -> NDArray[np.int64]:
         """Rows in which the epoch differs from the row before."""

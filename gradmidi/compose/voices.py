@@ -10,11 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from gradmidi.compose.grouping import MAX_VOICES
 from gradmidi.errors import InputError
 from gradmidi.score import Voice
 
 PERCUSSION_CHANNEL = 9  # General MIDI's channel 10, counted from 0
-MAX_VOICES = 15  # the channels of one MIDI port without percussion
 ALARM_NAME = "alarm"
 
 
@@ -78,13 +78,13 @@ def load_parts(path: str | Path | None = None) -> tuple[Part, ...]:
 
 
 def voices_for(layers: Sequence[str], parts: Sequence[Part] | None = None) -> tuple[Voice, ...]:
-    """A voice a layer (channel 10 left out), and the alarm's percussion last.
+    """A voice a name (channel 10 left out), and the alarm's percussion last.
 
     Raises:
         InputError: more layers than one MIDI port has channels.
     """
     if len(layers) > MAX_VOICES:
-        raise InputError(f"{len(layers)} layers, but MIDI has {MAX_VOICES} channels; choose some or group them")
+        raise InputError(f"{len(layers)} voices, but one MIDI port has {MAX_VOICES}; group them")
     parts = parts or load_parts()
     free = [channel for channel in range(16) if channel != PERCUSSION_CHANNEL]
     rows = [(layer, free[i], parts[i % len(parts)]) for i, layer in enumerate(layers)]

@@ -21,23 +21,18 @@ RATE = 44100
 PURE_TONE_FILE = Path(__file__).parents[2] / "soundfonts" / PURE_TONE
 
 
-def strongest_pitch(samples: np.ndarray) -> float:
-    """Hz of the largest peak of a long, windowed spectrum, refined by a parabola through its logarithm."""
-    size = 2**19
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), size))
-    spectrum[: int(20 * size / RATE)] = 0
-    peak = int(spectrum.argmax())
-    a, b, c = np.log(spectrum[peak - 1 : peak + 2])
-    return (peak + 0.5 * (a - c) / (a - 2 * b + c)) * RATE / size
-
-
 @pytest.fixture
 def slow(healthy):
     """Notes of 0.4 s, long enough for an FFT to tell cents."""
     return compose(healthy.rows(0, 6), timing=Timing(0.4))
 
 
-def heard_cents(path, score) -> np.ndarray:
+@pytest.fixture
+def heard_cents(pitch_of):
+    return lambda path, score: cents_heard(pitch_of, path, score)
+
+
+def cents_heard(pitch_of, path, score) -> np.ndarray:
     """Cents between the strongest pitch of every note's time in the file and the note."""
     samples, rate = soundfile.read(path)
     assert rate == RATE
@@ -47,11 +42,11 @@ def heard_cents(path, score) -> np.ndarray:
     for onset, duration, hertz in zip(score.onset, score.duration, score.frequency, strict=True):
         # The last note's release is over by then and this one's attack.
         part = mono[round((onset + 0.15) * RATE) : round((onset + duration) * RATE)]
-        cents.append(1200 * np.log2(strongest_pitch(part) / hertz))
+        cents.append(1200 * np.log2(pitch_of(part, RATE) / hertz))
     return np.array(cents)
 
 
-def test_the_soundfont_wav_sounds_what_the_mid_names(slow, tmp_path, need_fluidsynth):
+def test_the_soundfont_wav_sounds_what_the_mid_names(slow, tmp_path, need_fluidsynth, heard_cents):
     slow.save_midi(tmp_path / "g.mid")
     notes = [m.note for m in mido.MidiFile(tmp_path / "g.mid") if m.type == "note_on"]
     assert np.allclose(slow.frequency, 440 * 2 ** ((np.array(notes) - 69) / 12))
@@ -61,13 +56,13 @@ def test_the_soundfont_wav_sounds_what_the_mid_names(slow, tmp_path, need_fluids
 
 
 @pytest.mark.parametrize("scale", ["19edo", "C 1/1 9/8 5/4 4/3 3/2 5/3 15/8"])
-def test_microtones_reach_fluidsynth(healthy, scale, tmp_path, need_fluidsynth):
+def test_microtones_reach_fluidsynth(healthy, scale, tmp_path, need_fluidsynth, heard_cents):
     score = compose(healthy.rows(0, 5), scale=scale, timing=Timing(0.4))
     render_wav(score, tmp_path / "g.wav", PURE_TONE_FILE)
     assert np.abs(heard_cents(tmp_path / "g.wav", score)).max() < 1.5
 
 
-def test_our_own_synthesiser_is_exact(healthy, tmp_path):
+def test_our_own_synthesiser_is_exact(healthy, tmp_path, heard_cents):
     score = compose(healthy.rows(0, 6), scale=None, timing=Timing(0.4))
     write_audio(tmp_path / "g.wav", synth_blocks(score))
     samples, _ = soundfile.read(tmp_path / "g.wav")

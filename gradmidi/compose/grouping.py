@@ -1,0 +1,134 @@
+"""More layers than voices: layers that belong together by name are joined by root-sum-square of their norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import groupby, takewhile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.errors import InputError
+from gradmidi.recording import Recording
+
+MAX_VOICES = 15  # the channels of one MIDI port without percussion
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Layers (by position) that play as one voice."""
+
+    name: str
+    layers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which layers play together, a voice each."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the G voices."""
+        return tuple(group.name for group in self.groups)
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether every layer has a voice of its own."""
+        return all(len(group.layers) == 1 for group in self.groups)
+
+    def voice_of(self, layer: int) -> int | None:
+        """The voice that a layer plays in, if any."""
+        return next((voice for voice, group in enumerate(self.groups) if layer in group.layers), None)
+
+    def join(self, recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Norms and gaps (N, G) of the voices: root-sum-square over a group; a gap only where all of it has none."""
+        if self.is_trivial:
+            order = [group.layers[0] for group in self.groups]
+            return recording.norms[:, order], recording.gaps[:, order]
+        squares = np.where(recording.gaps, 0.0, recording.norms) ** 2
+        norms = np.stack([np.sqrt(squares[:, group.layers].sum(axis=1)) for group in self.groups], axis=1)
+        gaps = np.stack([recording.gaps[:, group.layers].all(axis=1) for group in self.groups], axis=1)
+        return np.where(gaps, np.nan, norms), gaps
+
+    def describe(self) -> str:
+        """One line for a person: how many layers play as which voices."""
+        count = sum(len(group.layers) for group in self.groups)
+        voices = ", ".join(f"{group.name} ({len(group.layers)})" for group in self.groups)
+        return f"{count} layers play as {len(self.groups)} voices, joined by root-sum-square: {voices}"
+
+
+def group_layers(
+    layers: Sequence[str], max_voices: int = MAX_VOICES, groups: Mapping[str, Sequence[str]] | None = None
+) -> Grouping:
+    """At most ``max_voices`` voices for ``layers``, each layer its own voice if they are that few.
+
+    Else the names are read as paths (``encoder.layer.3.attention``) and cut where as many parts as possible fit, all at
+    the same depth. Where one part then holds more than half of the layers, such as all blocks of a deep transformer,
+    its own parts are joined into runs of neighbours that fit.
+
+    Args:
+        layers: names in forward order.
+        max_voices: 1 to 15.
+        groups: own voices: a name, and names or globs of its layers; layers that fit none are left out.
+
+    Raises:
+        InputError: ``max_voices`` out of range, or a group that fits no layer, or too many groups.
+    """
+    if not 1 <= max_voices <= MAX_VOICES:
+        raise InputError(f"max_voices is {max_voices}; one MIDI port has 1 to {MAX_VOICES}")
+    if groups is not None:
+        return _own_groups(layers, max_voices, groups)
+    if len(layers) <= max_voices:
+        return Grouping(tuple(Group(name, (i,)) for i, name in enumerate(layers)))
+    return Grouping(tuple(_by_name(layers, max_voices)))
+
+
+def _own_groups(layers: Sequence[str], max_voices: int, groups: Mapping[str, Sequence[str]]) -> Grouping:
+    made = []
+    for name, patterns in groups.items():
+        members = tuple(i for i, layer in enumerate(layers) if any(fnmatchcase(layer, p) for p in patterns))
+        if not members:
+            raise InputError(f"the group {name!r} ({', '.join(patterns)}) fits no layer")
+        made.append(Group(name, members))
+    if not 1 <= len(made) <= max_voices:
+        raise InputError(f"{len(made)} groups were given; there can be 1 to {max_voices}")
+    return Grouping(tuple(made))
+
+
+def _by_name(layers: Sequence[str], max_voices: int) -> list[Group]:
+    paths = [tuple(name.split(".")) for name in layers]
+    depth, made = 0, [tuple(range(len(layers)))]
+    while len(deeper := _cut_at(range(len(layers)), paths, depth + 1)) <= max_voices:
+        depth, made = depth + 1, deeper
+    widest = max(range(len(made)), key=lambda n: len(made[n]))
+    room = max_voices - len(made) + 1
+    if 2 * len(made[widest]) > len(layers) and room > 1:
+        made[widest : widest + 1] = _runs(_cut_at(made[widest], paths, depth + 1), room)
+    return [Group(_name(group, paths), group) for group in made]
+
+
+def _cut_at(group: Iterable[int], paths: Sequence[Path], depth: int) -> list[tuple[int, ...]]:
+    """Neighbours whose names agree in their first ``depth`` parts, together."""
+    return [tuple(same) for _, same in groupby(group, key=lambda i: paths[i][:depth])]
+
+
+def _runs(parts: list[tuple[int, ...]], room: int) -> list[tuple[int, ...]]:
+    """Equally many neighbouring parts in each of at most ``room`` runs (the last may have fewer)."""
+    size = -(-len(parts) // room)
+    return [tuple(i for part in parts[at : at + size] for i in part) for at in range(0, len(parts), size)]
+
+
+def _name(group: tuple[int, ...], paths: Sequence[Path]) -> str:
+    """The beginning that a group's names share, if no other layer has it; else from where to where: ``h.0-1``."""
+    names = [paths[i] for i in group]
+    shared = sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False)))
+    beginning = names[0][:shared]
+    if len(group) == 1 or (shared and sum(path[:shared] == beginning for path in paths) == len(group)):
+        return ".".join(beginning)
+    ends = (*names[0][shared : shared + 1], *names[-1][shared : shared + 1])
+    return ".".join([*beginning, "-".join(dict.fromkeys(ends))])

@@ -1,0 +1,155 @@
+"""Mappings, ranges and hysteresis against formulas written out here."""
+
+import numpy as np
+import pytest
+
+from gradmidi.compose import Composer, compose
+from gradmidi.compose.mapping import MAPPINGS, Adaptive, Log, Post, Rank, choose_mapping
+from gradmidi.compose.pitch_range import PitchRange, key_hz
+from gradmidi.compose.quantising import Quantiser
+from gradmidi.errors import InputError
+from gradmidi.recording import Recording
+from gradmidi.theory.scale import Scale
+
+EVERY = sorted(MAPPINGS)
+WILD = np.array([[0.0, 1e-300, 1e-9, 1e-3], [1.0, 1e3, 1e9, 1e300], [np.inf, 5e-324, 2.0, 0.5]])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_norm_has_a_finite_tone_within_the_range(name):
+    mapping = choose_mapping(name)
+    for _ in range(3):
+        hertz = mapping(WILD)
+        assert np.isfinite(hertz).all()
+        assert (hertz >= mapping.range.lowest - 1e-9).all()
+        assert (hertz <= mapping.range.highest + 1e-9).all()
+
+
+def test_post_is_the_posts_line():
+    assert np.array_equal(Post()(np.array([[0.44, 3.35]])), [[200 + 100 * 0.44, 200 + 100 * 3.35]])
+
+
+def test_log_makes_a_decade_an_octave():
+    hertz = Log()(np.array([[1e-3, 1e-2, 1.0, 10.0, 1e4, 1e5, 1e-4]]))[0]
+    c = [32.70319566257483 * 2**octave for octave in (0, 1, 3, 4, 7, 7, 0)]
+    assert hertz == pytest.approx(c)
+    assert Log(2.0)(np.array([[10.0]]))[0, 0] == pytest.approx(4 * key_hz(60))
+
+
+def test_adaptive_hovers_and_hears_a_change():
+    steady = np.full((50, 1), 1000.0)
+    mapping = Adaptive()
+    assert mapping(steady) == pytest.approx(key_hz(60))
+    assert mapping(np.array([[10_000.0]]))[0, 0] == pytest.approx(4 * key_hz(60))  # a decade above, two octaves
+    # The spike has moved the mean by a twentieth of a decade; the same norm again is 0.95 decades above it.
+    assert mapping(np.array([[10_000.0]]))[0, 0] == pytest.approx(key_hz(60) * 2 ** (2 * 0.95))
+
+
+def test_rank_counts_what_lies_below():
+    rng = np.random.default_rng(1)
+    norms = rng.lognormal(size=(100, 2))
+    mapping = Rank(window=10)
+    hertz = mapping(norms)
+    low, high = key_hz(48), key_hz(84)
+    for row in (0, 3, 9, 10, 57, 99):
+        past = norms[max(0, row - 9) : row + 1, 1]
+        share = (past < norms[row, 1]).sum() / (len(past) - 1) if len(past) > 1 else 0.5
+        assert hertz[row, 1] == pytest.approx(low * (high / low) ** share)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("style", ["sequence", "chord", "drone"])
+def test_blocks_give_the_notes_of_the_whole(name, style, sick):
+    options = {"mapping": name, "style": style, "hysteresis": 0.3, "dynamics": "loss-change"}
+    whole = compose(sick, **options)
+    composer = Composer(sick.layers, **options)
+    parts = [composer.feed(sick.rows(i, i + 3)) for i in range(0, len(sick), 3)]
+    for column in ("onset", "duration", "frequency", "layer", "velocity", "step", "tied"):
+        assert np.array_equal(np.concatenate([getattr(part, column) for part in parts]), getattr(whole, column)), column
+
+
+def test_two_composers_do_not_share_a_memory():
+    mapping = Adaptive()
+    rising = Recording.from_arrays(np.geomspace(1, 100, 30)[:, np.newaxis])
+    first = compose(rising, mapping=mapping, scale=None)
+    second = compose(rising, mapping=mapping, scale=None)
+    assert np.array_equal(first.frequency, second.frequency)
+
+
+def test_folding_moves_by_octaves_and_clamping_stops():
+    fold = PitchRange(100, 1000, "fold")
+    hertz = np.array([3000.0, 1000.0, 150.0, 99.0, 13.0, 0.0, np.inf, 1e200])
+    folded = fold.apply(hertz)
+    assert ((folded >= 100) & (folded <= 1000)).all()
+    octaves = np.log2(folded[:5] / hertz[:5])
+    assert np.allclose(octaves, np.round(octaves))
+    assert folded[:5].tolist() == [750.0, 1000.0, 150.0, 198.0, 104.0]
+    assert folded[5:7].tolist() == [100.0, 1000.0]
+    assert PitchRange(100, 1000).apply(hertz)[:5].tolist() == [1000.0, 1000.0, 150.0, 100.0, 100.0]
+
+
+def test_inversion_mirrors_the_range():
+    norms = np.array([[0.01, 1.0, 50.0]])
+    upright, mirrored = choose_mapping("log"), choose_mapping("log", invert=True)
+    cents = 1200 * np.log2(upright(norms) / upright.range.lowest)
+    assert 1200 * np.log2(upright.range.highest / mirrored(norms)) == pytest.approx(cents)
+
+
+def test_hysteresis_stops_chatter_and_lets_real_changes_through():
+    chromatic = Scale.named("chromatic")
+    border = key_hz(60) * 2 ** (0.5 / 12)
+    lingering = border * 2 ** (np.tile([0.01, -0.01], 20) / 12)
+    hz = np.concatenate([lingering, [key_hz(64)], lingering])[:, np.newaxis]
+    plain = Quantiser(chromatic, 1)(hz)[:, 0]
+    calm = Quantiser(chromatic, 1, 0.2)(hz)[:, 0]
+    assert (np.diff(plain) != 0).sum() > 70
+    assert (np.diff(calm) != 0).sum() == 2
+    assert calm[40] == pytest.approx(key_hz(64))
+    # It holds only near the border: a tenth of a semitone beyond half of it at 0.2.
+    beyond = Quantiser(chromatic, 1, 0.2)(np.array([[key_hz(60)], [border * 2 ** (0.11 / 12)]]))
+    assert beyond[1, 0] == pytest.approx(key_hz(61))
+
+
+def test_dynamics_follow_the_loss_and_never_the_norm():
+    norms = np.full((4, 2), 3.0)
+    run = Recording.from_arrays(norms, loss=[1.0, 1.0, 2.0, 1.9])
+    velocities = compose(run, dynamics="loss-change").velocity.reshape(4, 2)[:, 0]
+    assert velocities.tolist() == [88, 88, 88 + 36, 88 + round(36 * np.log2(2 / 1.9))]
+    assert len(set(compose(run).velocity.tolist())) == 1
+
+
+def test_a_style_changes_when_and_not_what(healthy):
+    sequence, chord, drone = (compose(healthy, style=style) for style in ("sequence", "chord", "drone"))
+    assert sequence.length == chord.length == drone.length
+    assert np.array_equal(sequence.frequency, chord.frequency)
+    assert np.array_equal(sequence.frequency, drone.frequency)
+    assert np.allclose(chord.onset.reshape(-1, 4), (np.arange(201) * 0.3)[:, np.newaxis])
+    assert np.allclose(chord.duration, 0.2)
+    assert np.allclose(drone.onset + drone.duration, np.repeat(np.arange(1, 202) * 0.3, 4))
+    changed = np.diff(drone.frequency.reshape(-1, 4), axis=0) != 0
+    assert np.array_equal(drone.tied.reshape(-1, 4)[1:], ~changed)
+    assert not drone.tied[:4].any()
+    assert not sequence.tied.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mapping": "cube"}, "no mapping is called 'cube'"),
+        ({"style": "fugue"}, "no style is called 'fugue'"),
+        ({"dynamics": "norm"}, "no dynamics are called 'norm'"),
+        ({"hysteresis": 1.0}, "hysteresis of 1"),
+        ({"hysteresis": float("nan")}, "hysteresis"),
+        ({"beyond": "wrap"}, "beyond is 'wrap'"),
+        ({"mapping": lambda norms: norms, "beyond": "fold"}, "plain function"),
+    ],
+)
+def test_bad_choices_are_one_line(options, message):
+    with pytest.raises(InputError, match=message):
+        Composer(["a"], **options)
+
+
+def test_bad_ranges():
+    for limits in ((0, 100), (200, 100), (100, np.inf), (100, 150, "fold")):
+        with pytest.raises(InputError):
+            PitchRange(*limits)
