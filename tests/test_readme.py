@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+from gradmidi.compose.voices import load_parts
+from gradmidi.theory.catalogue import named_scales
+from gradmidi.theory.scale import Scale
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 INSTALLS = ("pip install", "make ")  # what .ci/run itself does
 # What a reader has already: a model, an optimizer and data.
@@ -16,7 +21,9 @@ PRELUDE = """
 import torch
 from torch import nn
 torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+model = nn.Sequential()
+model.conv1, model.relu, model.fc1 = nn.Conv1d(1, 2, 1), nn.ReLU(), nn.Linear(4, 3)
+model.forward = lambda x: model.fc1(model.relu(model.conv1(x[:, None])).mean(1))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 loss_fn = nn.CrossEntropyLoss()
 loader = [(torch.randn(5, 4), torch.randint(3, (5,))) for _ in range(12)]
@@ -52,17 +59,33 @@ def test_the_commands_run(line, reader):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_scales_in_the_text_parse():
-    from gradmidi.theory.scale import Scale
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_the_snippets_of_the_other_pages_run(page, reader):
+    text = page.read_text(encoding="utf-8")
+    for language, block in re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL):
+        if language == "python":
+            done = subprocess.run(
+                [sys.executable, "-c", block], cwd=reader, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+        elif language == "toml" and "[[voice]]" in block:
+            (reader / "voices.toml").write_text(block, encoding="utf-8")
+            assert len(load_parts(reader / "voices.toml")) == 2
+        elif language == "toml":
+            (reader / "mine.toml").write_text(block, encoding="utf-8")
+            assert len(Scale.from_toml(reader / "mine.toml")) == 5
 
+
+def test_the_scales_in_the_text_parse():
     for text in re.findall(r'--scale "([^"]+)"', README):
         assert len(Scale.parse(text)) > 1
     assert "131 of them" in README
-    from gradmidi.theory.catalogue import named_scales
-
     assert len(named_scales()) == 131
 
 
-def test_links_into_the_project_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (Path(__file__).parents[1] / target).exists(), target
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.stem
+)
+def test_links_into_the_project_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
