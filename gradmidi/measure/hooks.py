@@ -16,7 +16,15 @@ from gradmidi.measure.backward import AfterBackward
 from gradmidi.measure.meter import Meter, say_once_and_stop
 from gradmidi.measure.quick import Hook, quick_hook
 from gradmidi.measure.reading import Reading
-from gradmidi.measure.steps import after_first_call, closure_of, inside, is_nested, may_nest, with_closure
+from gradmidi.measure.steps import (
+    after_first_call,
+    closure_of,
+    inside,
+    is_nested,
+    may_nest,
+    out_of_graphs,
+    with_closure,
+)
 
 
 class StepHooks:
@@ -47,7 +55,7 @@ class StepHooks:
         self._off = False
         self._hung: list[Any] = []
         for index, optimizer in enumerate(optimizers):
-            self._hung.append(optimizer.register_step_pre_hook(self._hook(index, optimizer, early)))
+            self._hung.append(optimizer.register_step_pre_hook(out_of_graphs(self._hook(index, optimizer, early))))
         if early:
             self._hung.append(AfterBackward(early, partial(self.guard, self._after_backward)))
         if self._scaler is not None:

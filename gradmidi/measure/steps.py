@@ -12,6 +12,9 @@ from torch.optim import Optimizer
 
 from gradmidi.errors import InputError
 
+# The code of the function that torch wraps around every ``step`` to run its hooks.
+HOOKED_STEP: CodeType = Optimizer.profile_hook_step(lambda: None).__code__  # type: ignore[attr-defined]
+
 
 def raw_optimizer(optimizer: Any) -> Optimizer:
     """The torch optimizer inside the wrappers of Accelerate or Lightning, which keep it as ``.optimizer``."""
@@ -57,6 +60,18 @@ def after_first_call(closure: Callable[..., Any], then: Callable[[], None]) -> C
     return measured
 
 
+def out_of_graphs(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """The hook as torch.compile should see it: a break in the graph rather than something to compile.
+
+    Only where the compiler has been loaded, because loading it takes seconds.
+    """
+    if "torch._dynamo" not in sys.modules:
+        return hook
+    reason = "gradmidi's probe runs between graphs; compile optimizer.step() without fullgraph, or detach the probe"
+    apart: Callable[..., Any] = torch.compiler.disable(hook, reason=reason)  # type: ignore[no-untyped-call]
+    return apart
+
+
 def may_nest(optimizer: Optimizer) -> bool:
     """Whether ``step`` may call the hooked ``step`` of a base class, which would fire the hooks twice."""
     owners = [kind for kind in type(optimizer).__mro__ if "step" in vars(kind) and kind is not Optimizer]
@@ -74,11 +89,10 @@ def inside(code: CodeType) -> bool:
 
 
 def is_nested(optimizer: Optimizer) -> bool:
-    """Whether the hook that asks runs within another hooked ``step`` of the same optimizer. Looks at the call stack."""
-    wrapper = sys._getframe(2)
-    frame = wrapper.f_back
-    while frame is not None:
-        if frame.f_code is wrapper.f_code and frame.f_locals.get("self") is optimizer:
-            return True
+    """Whether two or more hooked ``step`` calls of this optimizer are running, one within the other."""
+    running = 0
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and running < 2:
+        running += frame.f_code is HOOKED_STEP and frame.f_locals.get("self") is optimizer
         frame = frame.f_back
-    return False
+    return running > 1

@@ -26,7 +26,7 @@ def two_processes(case: str) -> list[dict[str, Any]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    command = [sys.executable, "-W", "always::gradmidi.errors.TrainingWarning", str(WORKER)]
+    command = [sys.executable, str(WORKER)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen([*command, str(rank), port, case], **pipes) for rank in range(worker.RANKS)]
     try:
