@@ -21,9 +21,9 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.timing import table
-from gradmidi.compose import compose
-from gradmidi.compose.mapping import Adaptive, Log, Mapping, Post, Rank
-from gradmidi.compose.pitch_range import PitchRange, key_hz
+from gradmidi.composition import compose
+from gradmidi.composition.mapping import Adaptive, Log, Mapping, Post, Rank
+from gradmidi.composition.pitch_range import PitchRange, key_hz
 from gradmidi.experiments.digits import embedded_digits
 from gradmidi.experiments.mnist import train
 from gradmidi.experiments.net import LAYERS

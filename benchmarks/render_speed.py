@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import median_ratio, paired, table
-from gradmidi.compose import compose
+from gradmidi.composition import compose
 from gradmidi.outputs.audio_file import write_audio
 from gradmidi.outputs.sine import render_sine
 from gradmidi.outputs.soundfont import find_soundfont, render_wav

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gradmidi.compose import compose
+    from gradmidi.composition import compose
     from gradmidi.errors import InputError, MissingPartError
     from gradmidi.outputs.sine import render_sine
     from gradmidi.recording import Recording
@@ -26,7 +26,7 @@ _HOME = {
     "Recording": "gradmidi.recording",
     "Scale": "gradmidi.theory.scale",
     "Score": "gradmidi.score",
-    "compose": "gradmidi.compose",
+    "compose": "gradmidi.composition",
     "listen": "gradmidi.session",
     "render_sine": "gradmidi.outputs.sine",
 }

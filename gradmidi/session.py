@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from gradmidi.measure.probe import StepNorms
+    from gradmidi.measure.row import StepNorms
 
 METRICS = ("epoch", "loss")
 STICKY = frozenset({"epoch"})  # goes on until another value is given
+OWN_PORT = "gradmidi"  # the virtual port that is opened rather than looked for
 
-Receiver = Callable[["StepNorms", Mapping[str, float]], None]
+Numbers = Mapping[str, float]
+Receiver = Callable[["StepNorms", Numbers], None]
 Number = TypeVar("Number")
 
 
@@ -34,12 +36,11 @@ def listen(
     *,
     path: str | Path | None = None,
     live: str | None = None,
-    scale: Any = "A minor pentatonic",
-    mapping: Any = "log",
     metrics: Sequence[str] = METRICS,
     meta: Mapping[str, object] | None = None,
     live_options: Mapping[str, Any] | None = None,
-    **probe_options: Any,
+    probe_options: Mapping[str, Any] | None = None,
+    **composer_options: Any,
 ) -> Session:
     """Record, and if wanted play, the gradient norms of ``model`` from now on.
 
@@ -56,30 +57,61 @@ def listen(
         model: the network; several go into an ``nn.ModuleDict``.
         optimizer: the torch optimizer, or several.
         path: a CSV to append every step to, so that a killed run keeps what it has; memory then stays flat. Without it
-            the rows are kept in memory.
-        live: name of a MIDI port to play on while training.
-        scale: what live notes are quantised to: a scale, its text form, or None.
-        mapping: from norms to live pitch; see :func:`gradmidi.compose`.
+            the rows are kept in memory, 9 bytes a layer and step.
+        live: name of a MIDI port to play on while training; ``"gradmidi"`` opens a virtual port of that name.
         metrics: columns beside the layers, filled by :meth:`Session.log`.
         meta: text by key, kept with the recording.
-        live_options: further options of the live output, such as ``{"pace": "wait"}``.
-        probe_options: ``layers``, ``parameters``, ``quantities``, ``when``, ``every``, ``scaler``; see
-            :class:`gradmidi.measure.probe.GradientProbe`.
+        live_options: options of :class:`gradmidi.outputs.live.LiveOutput`, such as ``{"pace": "wait"}``.
+        probe_options: options of :class:`gradmidi.measure.probe.GradientProbe`; its ``layers``, ``parameters``,
+            ``quantities``, ``when``, ``every`` and ``scaler`` may also be given by themselves.
+        composer_options: how live notes are made, as in :func:`gradmidi.compose`: ``scale``, ``mapping``, ``timing`` …
 
-    Cost: that of the probe; with ``path`` one small write a step (about 10 µs and 0.3 µs a layer).
+    Cost: that of the probe; with ``path`` one small write a step (about 10 µs and 0.5 µs a layer).
 
     Raises:
         InputError: an argument that cannot be used; nothing is attached then.
-        MissingPartError: torch, or what live sound needs, is not installed.
+        MissingPartError: what live sound needs is not installed.
     """
-    session = Session(model, optimizer, metrics=metrics, path=path, meta=meta, probe_options=probe_options)
+    from gradmidi.measure.probe import GradientProbe
+
+    probing = {**(probe_options or {})}
+    probing |= {name: composer_options.pop(name) for name in PROBE_OPTIONS & composer_options.keys()}
+    if live is None and composer_options.keys() - COMPOSER_OPTIONS:
+        raise InputError(f"listen() has no option {min(composer_options.keys() - COMPOSER_OPTIONS)!r}")
+    session = Session(
+        lambda on_step: GradientProbe(model, optimizer, on_step, **probing),
+        path=path,
+        metrics=metrics,
+        meta={"model": type(model).__name__, **(meta or {})},
+    )
     if live is not None:
         try:
-            session.play(live, scale=scale, mapping=mapping, **(live_options or {}))
+            session.play(live, live_options or {}, composer_options)
         except BaseException:
             session.detach()
             raise
     return session
+
+
+PROBE_OPTIONS = frozenset({"layers", "parameters", "quantities", "when", "every", "scaler"})
+# Accepted without live sound too, so that a call can be switched between the two by ``live`` alone.
+COMPOSER_OPTIONS = frozenset(
+    {"scale", "mapping", "timing", "style", "parts", "max_voices", "groups", "dynamics", "title"}
+)
+
+
+class Probe(Protocol):
+    """What a session listens to; see :class:`gradmidi.measure.probe.GradientProbe`."""
+
+    layers: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+    @property
+    def steps(self) -> int: ...
+    def note(self, **values: Any) -> None: ...
+    def attach(self) -> None: ...
+    def flush(self) -> None: ...
+    def detach(self) -> None: ...
 
 
 class Session:
@@ -87,51 +119,63 @@ class Session:
 
     An output that fails is dropped with one :class:`TrainingWarning`; the training and the other outputs go on.
 
+    Args:
+        make_probe: from the receiver of rows to the probe, attached.
+        path, metrics, meta: see :func:`listen`.
+        late: numbers are logged after the step that they belong to, as frameworks' callbacks do; rows are then handed
+            on one step later.
+
     Attributes:
         layers: names of the L layers.
+
+    Raises:
+        InputError: the file at ``path`` cannot be written; the probe is detached.
     """
 
     def __init__(
         self,
-        model: nn.Module,
-        optimizer: Optimizer | Sequence[Optimizer],
+        make_probe: Callable[[Callable[[StepNorms], None]], Probe],
         *,
-        metrics: Sequence[str],
-        path: str | Path | None,
-        meta: Mapping[str, object] | None,
-        probe_options: Mapping[str, Any],
+        path: str | Path | None = None,
+        metrics: Sequence[str] = METRICS,
+        meta: Mapping[str, object] | None = None,
+        late: bool = False,
     ) -> None:
-        from gradmidi.measure.probe import GradientProbe
-        from gradmidi.measure.store import RowStore
-
-        self._probe = GradientProbe(model, optimizer, self._receive, **probe_options)
-        self.layers: tuple[str, ...] = self._probe.layers
-        self._meta = {"model": type(model).__name__} | {key: str(value) for key, value in (meta or {}).items()}
-        self._columns = tuple(dict.fromkeys([*metrics, *self._probe.metrics]))
-        self._kept: dict[str, Any] = {}
+        self._held: list[tuple[StepNorms, Numbers]] = []
+        self._late: dict[int, dict[str, float]] | None = {} if late else None
+        self._kept: dict[str, float] = {}
         self._ended = False
         self._closers: list[Callable[[], object]] = []
         self._receivers: dict[str, Receiver] = {}
         self._path = None if path is None else Path(path)
+        self._probe = make_probe(self._receive)
+        self.layers: tuple[str, ...] = self._probe.layers
+        self._meta = {key: str(value) for key, value in (meta or {}).items()}
+        self._columns = tuple(dict.fromkeys([*metrics, *self._probe.metrics]))
         try:
-            if self._path is not None:
-                writer = RecordingWriter(self._path, self.layers, self._columns, self._meta)
-                self._closers.append(writer.close)
-                self._receivers[f"recording to {self._path}"] = _appending(writer)
-            else:
-                self._store = RowStore(self.layers, self._columns)
-                self._receivers["recording"] = _appending(self._store)
+            self._record()
         except InputError:
             self._probe.detach()
             raise
 
-    def play(self, port: str, *, scale: Any, mapping: Any, **options: Any) -> None:
-        """Play every step from now on on a MIDI port."""
-        from gradmidi.compose.composer import Composer
+    def _record(self) -> None:
+        from gradmidi.measure.store import RowStore
+
+        if self._path is None:
+            self._store = RowStore(self.layers, self._columns)
+            self._receivers["recording"] = _appending(self._store)
+        else:
+            writer = RecordingWriter(self._path, self.layers, self._columns, self._meta)
+            self._closers.append(writer.close)
+            self._receivers[f"recording to {self._path}"] = _appending(writer)
+
+    def play(self, port: str, live_options: Mapping[str, Any], composer_options: Mapping[str, Any]) -> None:
+        """Play every step from now on on a MIDI port; the options are those of :func:`listen`."""
+        from gradmidi.composition.composer import Composer
         from gradmidi.outputs.live import LiveOutput
 
-        composer = Composer(self.layers, scale=scale, mapping=mapping)
-        output = LiveOutput(composer, port, **options)
+        composer = Composer(self.layers, **composer_options)
+        output = LiveOutput(composer, None if port == OWN_PORT else port, **live_options)
         self._closers.append(output.close)
         self._receivers["live sound"] = lambda row, metrics: output.feed(self._as_recording(row, metrics))
 
@@ -143,6 +187,7 @@ class Session:
             InputError: the file at ``path`` holds no step yet, or has gone.
         """
         self._probe.flush()
+        self._release(everything=True)
         if self._path is not None:
             return Recording.load(self._path)
         return self._store.recording(self._meta)
@@ -155,11 +200,17 @@ class Session:
     def log(self, **metrics: Any) -> None:
         """Numbers of the coming step, called before ``optimizer.step()``; ``epoch`` goes on until it is given anew.
 
-        A tensor on CUDA is not waited for. A name that is no column (see ``metrics`` of :func:`listen`) is dropped.
+        A tensor on CUDA is not waited for. A name that is no column (see ``metrics`` of :func:`listen`) is dropped. In
+        a ``late`` session the numbers belong to the step that was just made.
         """
         try:
             self._kept |= {name: float(value) for name, value in metrics.items() if name in STICKY}
-            self._probe.note(**{name: value for name, value in metrics.items() if name not in STICKY})
+            others = {name: value for name, value in metrics.items() if name not in STICKY}
+            if self._late is None:
+                self._probe.note(**others)
+            else:
+                late = self._late.setdefault(self._probe.steps - 1, {})
+                late |= {name: float(value) for name, value in others.items()}
         except Exception as error:
             _warn(f"gradmidi could not log {', '.join(metrics)}: {error}")
 
@@ -176,6 +227,7 @@ class Session:
     def detach(self) -> None:
         """Take every hook away and close file and port; may be called twice."""
         self._probe.detach()
+        self._release(everything=True)
         self._ended = self._ended or bool(self._closers)
         while self._closers:
             self._guarded("closing", self._closers.pop())
@@ -189,10 +241,19 @@ class Session:
         self.detach()
 
     def _receive(self, row: StepNorms) -> None:
-        metrics = {**self._kept, **row.metrics}
-        failed = [name for name, to in self._receivers.items() if not self._guarded(name, to, row, metrics)]
-        for name in failed:
-            del self._receivers[name]
+        self._held.append((row, {**self._kept, **row.metrics}))
+        self._release(everything=self._late is None)
+
+    def _release(self, everything: bool) -> None:
+        """Hand on the rows whose numbers are all known: in a late session all but the newest step's."""
+        while self._held and (everything or self._held[0][0].step < self._probe.steps - 1):
+            row, metrics = self._held.pop(0)
+            if self._late:
+                metrics = {**metrics, **self._late.pop(row.step, {})}
+                self._late = {step: numbers for step, numbers in self._late.items() if step > row.step}
+            for name, receive in list(self._receivers.items()):
+                if not self._guarded(name, receive, row, metrics):
+                    del self._receivers[name]
 
     def _guarded(self, name: str, call: Callable[..., object], *args: Any) -> bool:
         try:
@@ -202,11 +263,10 @@ class Session:
             return False
         return True
 
-    def _as_recording(self, row: StepNorms, metrics: Mapping[str, float]) -> Recording:
+    def _as_recording(self, row: StepNorms, metrics: Numbers) -> Recording:
         numbers = {name: np.array([metrics.get(name, np.nan)]) for name in self._columns}
-        return Recording(
-            self.layers, np.array([row.step]), row.norms[None].astype(float), numbers, self._meta, row.gaps[None]
-        )
+        norms = row.norms[None].astype(float)
+        return Recording(self.layers, np.array([row.step]), norms, numbers, self._meta, row.gaps[None])
 
 
 def _appending(store: Any) -> Receiver:

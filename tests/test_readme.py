@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradmidi.compose.voices import load_parts
+from gradmidi.composition.voices import load_parts
 from gradmidi.theory.catalogue import named_scales
 from gradmidi.theory.scale import Scale
 

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.console import Reporter
-    from gradmidi.compose.voices import instrument_families, instrument_names
+    from gradmidi.composition.voices import instrument_families, instrument_names
 
     reporter = Reporter(args)
     numbers = {name: number for number, name in enumerate(instrument_names())}

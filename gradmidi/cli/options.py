@@ -40,16 +40,16 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
 
 
 def compose_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of :func:`gradmidi.compose.compose` that the options stand for.
+    """The arguments of :func:`gradmidi.composition.compose` that the options stand for.
 
     Raises:
         InputError: an option that cannot be used.
     """
-    from gradmidi.compose.composer import DEFAULT_SCALE
-    from gradmidi.compose.mapping import DEFAULT_MAPPING, choose_mapping
-    from gradmidi.compose.styles import check_style
-    from gradmidi.compose.timing import Timing, parse_unit
-    from gradmidi.compose.voices import load_parts
+    from gradmidi.composition.composer import DEFAULT_SCALE
+    from gradmidi.composition.mapping import DEFAULT_MAPPING, choose_mapping
+    from gradmidi.composition.styles import check_style
+    from gradmidi.composition.timing import Timing, parse_unit
+    from gradmidi.composition.voices import load_parts
     from gradmidi.outputs.sine import check_choices
     from gradmidi.outputs.soundfont import find_soundfont
     from gradmidi.outputs.tuning import check_tuning
@@ -80,6 +80,6 @@ def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
 
 def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:
     """The score that the options ask for."""
-    from gradmidi.compose import compose
+    from gradmidi.composition import compose
 
     return compose(chosen_layers(args, recording), **compose_options(args))

@@ -53,7 +53,7 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
     """The closing table, or all of it as JSON."""
     from collections import Counter
 
-    from gradmidi.compose.events import ANOMALIES
+    from gradmidi.composition.events import ANOMALIES
 
     counts = Counter(job.score.marks.of(*ANOMALIES).kind.tolist())
     rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]

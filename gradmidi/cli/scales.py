@@ -71,7 +71,7 @@ def _show(reporter: Reporter, scale: Scale) -> None:
 
 
 def _play(args: argparse.Namespace, reporter: Reporter, scale: Scale) -> int:
-    from gradmidi.compose.demonstration import scale_score
+    from gradmidi.composition.demonstration import scale_score
 
     if args.mid:
         exactness = scale_score(scale).save_midi(args.mid)

@@ -98,7 +98,7 @@ class _Listener:
         self, args: argparse.Namespace, writer: Any, bar: ProgressLine, reporter: Reporter, total: int
     ) -> None:
         from gradmidi.cli.options import compose_options
-        from gradmidi.compose import Composer
+        from gradmidi.composition import Composer
 
         self._writer, self._bar, self._reporter, self._total = writer, bar, reporter, total
         self._composer = Composer(writer.layers, **compose_options(args))
@@ -108,7 +108,7 @@ class _Listener:
     def hear(self, step: Step) -> None:
         import numpy as np
 
-        from gradmidi.compose.events import ANOMALIES
+        from gradmidi.composition.events import ANOMALIES
         from gradmidi.recording import Recording
 
         metrics = {"epoch": float(step.epoch), "loss": step.loss}

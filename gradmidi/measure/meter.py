@@ -38,6 +38,7 @@ class Meter:
         due: from the step to whether it is measured.
 
     Attributes:
+        steps: how many steps were measured, or are being handed over.
         silent: True once ``on_step`` has failed; rows are then dropped, with one warning.
     """
 
@@ -53,7 +54,7 @@ class Meter:
         self._maker = maker
         self._on_step = on_step
         self._due = due
-        self._step = 0
+        self.steps = 0
         self._measured: set[int] = set()
         self._round: list[tuple[Source, Reading]] = []
         self._pending: deque[tuple[int, list[tuple[Source, Reading]]]] = deque()
@@ -67,7 +68,7 @@ class Meter:
 
     def is_due(self, index: int) -> bool:
         """Whether the next measurement of source ``index`` will be kept."""
-        step = self._step + (index in self._measured)
+        step = self.steps + (index in self._measured)
         return self._due is None or self._due(step)
 
     def measure(self, index: int, reading: Reading | None = None, **scalars: float) -> None:
@@ -75,7 +76,7 @@ class Meter:
         if index in self._measured:
             self._close()
         self._measured.add(index)
-        if self._due is None or self._due(self._step):
+        if self._due is None or self._due(self.steps):
             source = self._sources[index]
             reading = source.read(self._notes) if reading is None else source.complete(reading, self._notes)
             for name, value in scalars.items():
@@ -95,8 +96,8 @@ class Meter:
 
     def take(self, norms: list[float]) -> bool:
         """The row of one step, from norms that are known already; False once nobody listens any more."""
-        step = self._step
-        self._step = step + 1
+        step = self.steps
+        self.steps = step + 1
         metrics, self._notes = self._notes, {}
         self._hand_over(self._maker.plain_row(step, norms, metrics))
         return not self.silent
@@ -117,10 +118,10 @@ class Meter:
 
     def _close(self) -> None:
         if self._round:
-            self._pending.append((self._step, self._round))
+            self._pending.append((self.steps, self._round))
             self._round = []
         self._measured.clear()
-        self._step += 1
+        self.steps += 1
 
     def _deliver(self, wait: bool) -> None:
         while self._pending:

@@ -77,7 +77,10 @@ class GradientProbe:
     ) -> None:
         if when not in WHEN:
             raise InputError(f"when={when!r} is none of {', '.join(map(repr, WHEN))}")
-        optimizers = [raw_optimizer(one) for one in (optimizer if isinstance(optimizer, Sequence) else [optimizer])]
+        given = optimizer if isinstance(optimizer, Sequence) else [optimizer]
+        optimizers = [raw_optimizer(one) for one in given]
+        # Accelerate's wrapper around the optimizer knows the scaler.
+        scaler = scaler or next(filter(None, (getattr(one, "scaler", None) for one in given)), None)
         found = find_layers(model, layers, parameters, _parameters(optimizers))
         everything = [parameter for layer in found for parameter in layer.parameters]
         self._sharded = any(is_sharded(parameter) for parameter in everything)
@@ -103,6 +106,11 @@ class GradientProbe:
         # A rank that does not sound has nothing to do, unless it holds a part of the parameters.
         if self._hooks is None and not self._obstacle and (self._sharded or sounds_here()):
             self._hooks = self._make_hooks()
+
+    @property
+    def steps(self) -> int:
+        """How many optimizer steps were seen."""
+        return self._meter.steps
 
     def note(self, **values: float | Tensor) -> None:
         """Numbers (floats or 0-d tensors) that go with the next step as its metrics; on CUDA without waiting for it.

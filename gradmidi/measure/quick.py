@@ -30,7 +30,7 @@ def quick_hook(parameters: Sequence[nn.Parameter], hand_over: Callable[[list[flo
 
     def before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         nonlocal usual
-        if usual and len(args) == 1 and not kwargs:
+        if usual and not kwargs and (len(args) == 1 or args[1:] == (None,)):
             try:
                 norms = norm([parameter.grad for parameter in parameters], 2, dtype=float32)  # type: ignore[misc]
                 if norms[0].is_cpu:

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import mido
 import pytest
@@ -173,3 +174,9 @@ def test_main_returns_exit_codes(capsys):
         main(["dance"])
     assert caught.value.code == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 2
+
+
+def test_the_rooms_of_the_package_do_not_hide_public_names():
+    """``import gradmidi.x.y`` sets an attribute ``x`` on the package; no public function may be called like a room."""
+    rooms = {path.stem for path in Path(gradmidi.__file__).parent.iterdir()}
+    assert not rooms & set(gradmidi.__all__)

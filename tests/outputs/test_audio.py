@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from gradmidi.compose import compose
-from gradmidi.compose.timing import Timing
+from gradmidi.composition import compose
+from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
 from gradmidi.outputs import soundfont as soundfonts
 from gradmidi.outputs.audio_file import PEAK_LEVEL, write_audio

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from gradmidi.compose import compose
-from gradmidi.compose.mapping import Log
-from gradmidi.compose.timing import Timing
+from gradmidi.composition import compose
+from gradmidi.composition.mapping import Log
+from gradmidi.composition.timing import Timing
 from gradmidi.outputs.midi_events import MidiStream, note_events
 from gradmidi.outputs.tuning import to_keys
 from gradmidi.recording import Recording
@@ -131,7 +131,7 @@ def test_a_drone_is_struck_again_only_when_its_tone_changes(sick):
     struck = [event for event in note_events(score, "12tet") if event.message.type == "note_on"]
     assert len(struck) == (~score.tied).sum()
     one_by_one = MidiStream("12tet")
-    from gradmidi.compose import Composer
+    from gradmidi.composition import Composer
 
     composer = Composer(sick.layers, style="drone")
     events = [event for i in range(len(sick)) for event in one_by_one.events(composer.feed(sick.rows(i, i + 1)))]

@@ -9,8 +9,8 @@ import pretty_midi
 import pytest
 import symusic
 
-from gradmidi.compose import compose
-from gradmidi.compose.timing import Timing
+from gradmidi.composition import compose
+from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
 from gradmidi.outputs.tuning import to_keys
 from gradmidi.theory.pitch import key_to_hz

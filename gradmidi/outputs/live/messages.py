@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import mido
 
-from gradmidi.compose.composer import Composer
+from gradmidi.composition.composer import Composer
 from gradmidi.outputs.midi_events import TimedMessage, setup_messages
 from gradmidi.outputs.tuning import check_tuning, choose_tuning
 from gradmidi.score import Voice

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from gradmidi.compose.composer import Composer
+from gradmidi.composition.composer import Composer
 from gradmidi.errors import TrainingWarning
 from gradmidi.outputs.live.controllers import parse_controllers
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes

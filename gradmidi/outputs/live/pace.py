@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose.baseline import Baseline
-from gradmidi.compose.events import BASELINE_WEIGHT, Watch
+from gradmidi.composition.baseline import Baseline
+from gradmidi.composition.events import BASELINE_WEIGHT, Watch
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gradmidi.compose.grouping import MAX_VOICES
+from gradmidi.composition.grouping import MAX_VOICES
 from gradmidi.errors import InputError
 from gradmidi.score import Voice
 
@@ -36,7 +36,7 @@ LIMITS = (("pan", 0, 127, 64), ("volume", 0, 127, 100), ("velocity", 1, 127, 88)
 @cache
 def instrument_families() -> dict[str, tuple[str, ...]]:
     """The 128 General MIDI instruments, eight a family, in the order of their program numbers."""
-    text = resources.files("gradmidi.compose").joinpath("instruments.toml").read_text(encoding="utf-8")
+    text = resources.files("gradmidi.composition").joinpath("instruments.toml").read_text(encoding="utf-8")
     return {family["name"]: tuple(family["instruments"]) for family in tomllib.loads(text)["family"]}
 
 
@@ -69,7 +69,7 @@ def load_parts(path: str | Path | None = None) -> tuple[Part, ...]:
         InputError: the file is missing, is not TOML, or a value is out of range; the message names file and voice.
     """
     if path is None:
-        text = resources.files("gradmidi.compose").joinpath("voices.toml").read_text(encoding="utf-8")
+        text = resources.files("gradmidi.composition").joinpath("voices.toml").read_text(encoding="utf-8")
         return _parts(text, "voices.toml")
     try:
         return _parts(Path(path).read_text(encoding="utf-8"), str(path))

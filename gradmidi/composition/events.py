@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose.baseline import Baseline
+from gradmidi.composition.baseline import Baseline
 from gradmidi.recording import Recording
 
 # kind, key of the General MIDI drum map that sounds in place of the note

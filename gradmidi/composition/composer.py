@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose import mapping as mappings
-from gradmidi.compose.dynamics import Dynamics
-from gradmidi.compose.events import KINDS, PERCUSSION_KEYS, Event, Watch
-from gradmidi.compose.grouping import MAX_VOICES, group_layers
-from gradmidi.compose.pitch_range import key_hz
-from gradmidi.compose.quantising import Quantiser
-from gradmidi.compose.styles import check_style, place
-from gradmidi.compose.timing import Timing
-from gradmidi.compose.voices import Part, load_parts, voices_for
+from gradmidi.composition import mapping as mappings
+from gradmidi.composition.dynamics import Dynamics
+from gradmidi.composition.events import KINDS, PERCUSSION_KEYS, Event, Watch
+from gradmidi.composition.grouping import MAX_VOICES, group_layers
+from gradmidi.composition.pitch_range import key_hz
+from gradmidi.composition.quantising import Quantiser
+from gradmidi.composition.styles import check_style, place
+from gradmidi.composition.timing import Timing
+from gradmidi.composition.voices import Part, load_parts, voices_for
 from gradmidi.recording import Recording
 from gradmidi.score import Marks, Score
 from gradmidi.theory.scale import Scale
@@ -42,7 +42,7 @@ class Composer:
         timing: length of notes and rests.
         parts: who plays each voice; the built-in voices file by default.
         max_voices: how many voices there are at most; more layers than that are joined, see
-            :func:`gradmidi.compose.grouping.group_layers`.
+            :func:`gradmidi.composition.grouping.group_layers`.
         groups: own voices: a name, and names or globs of its layers.
         title: the piece's name.
 

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose.baseline import Baseline
-from gradmidi.compose.pitch_range import PitchRange, key_hz
+from gradmidi.composition.baseline import Baseline
+from gradmidi.composition.pitch_range import PitchRange, key_hz
 from gradmidi.errors import InputError
 
 Norms = NDArray[np.float64]

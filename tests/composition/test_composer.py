@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gradmidi.compose import Composer, compose
-from gradmidi.compose.events import Watch
-from gradmidi.compose.mapping import Log, Post
-from gradmidi.compose.timing import Timing, parse_unit
-from gradmidi.compose.voices import instrument_names, load_parts, program_of, voices_for
+from gradmidi.composition import Composer, compose
+from gradmidi.composition.events import Watch
+from gradmidi.composition.mapping import Log, Post
+from gradmidi.composition.timing import Timing, parse_unit
+from gradmidi.composition.voices import instrument_names, load_parts, program_of, voices_for
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.theory.pitch import key_to_hz

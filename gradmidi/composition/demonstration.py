@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradmidi.compose.voices import load_parts, voices_for
+from gradmidi.composition.voices import load_parts, voices_for
 from gradmidi.score import Marks, Score
 from gradmidi.theory.scale import Scale
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.compose.timing import Timing
+from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
 
 STYLES = ("sequence", "chord", "drone")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gradmidi.compose import Composer, compose
-from gradmidi.compose.mapping import MAPPINGS, Adaptive, Log, Post, Rank, choose_mapping
-from gradmidi.compose.pitch_range import PitchRange, key_hz
-from gradmidi.compose.quantising import Quantiser
+from gradmidi.composition import Composer, compose
+from gradmidi.composition.mapping import MAPPINGS, Adaptive, Log, Post, Rank, choose_mapping
+from gradmidi.composition.pitch_range import PitchRange, key_hz
+from gradmidi.composition.quantising import Quantiser
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.theory.scale import Scale

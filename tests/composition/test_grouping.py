@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradmidi.compose import compose
-from gradmidi.compose.grouping import group_layers
+from gradmidi.composition import compose
+from gradmidi.composition.grouping import group_layers
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
