@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradmidi.cli.options import add_output_options
 
 if TYPE_CHECKING:
-    from gradmidi.outputs.requirements import Requirement
+    from gradmidi.requirements import Requirement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.console import Reporter
-    from gradmidi.outputs.requirements import REQUIREMENTS, install_command
+    from gradmidi.requirements import REQUIREMENTS, install_command
     from gradmidi.outputs.soundfont import find_soundfont
 
     reporter = Reporter(args)
@@ -39,7 +39,7 @@ _ADVICE = "put an .sf2 file into soundfonts/, see soundfonts/README.md"
 def _state(row: Requirement) -> str:
     from importlib.util import find_spec
 
-    from gradmidi.outputs.requirements import quiet_import
+    from gradmidi.requirements import quiet_import
 
     if find_spec(row.module) is None:
         return "missing"

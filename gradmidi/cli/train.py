@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.options import chosen_layers, compose_options, compose_recording
     from gradmidi.cli.perform import Job, Written, report, write_all
     from gradmidi.experiments.digits import load_digits
-    from gradmidi.outputs.requirements import require
+    from gradmidi.requirements import require
     from gradmidi.recording import Recording
 
     reporter = Reporter(args)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
-from gradmidi.outputs.requirements import require
+from gradmidi.requirements import require
 
 RATE = 44_100  # Hz
 CHANNELS = 2

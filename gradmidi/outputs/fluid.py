@@ -12,7 +12,7 @@ import numpy as np
 
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.audio_file import RATE, Block
-from gradmidi.outputs.requirements import install_command, require
+from gradmidi.requirements import install_command, require
 
 GAIN = 0.5  # before the level is set; float samples do not clip
 POLYPHONY = 256

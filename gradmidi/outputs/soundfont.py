@@ -13,7 +13,7 @@ from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.audio_file import RATE, AudioReport, Block, check_format, write_audio
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.midi_events import TimedMessage, note_events, setup_messages
-from gradmidi.outputs.requirements import install_command
+from gradmidi.requirements import install_command
 from gradmidi.outputs.synth import synth_blocks
 from gradmidi.outputs.tuning import choose_tuning
 from gradmidi.score import Score

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from gradmidi.errors import InputError, MissingPartError
-from gradmidi.outputs.requirements import install_command
+from gradmidi.requirements import install_command
 
 CLIENT = "gradmidi"
 JACK_NO_START_SERVER = 1

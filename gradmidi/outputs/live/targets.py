@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.live.libraries import CLIENT, drivers, fit
-from gradmidi.outputs.requirements import install_command, require
+from gradmidi.requirements import install_command, require
 
 FILE_PREFIX = "file:"
 SYNTH = "fluidsynth"

@@ -1,4 +1,4 @@
-"""What an output needs beyond the base install, and the command that installs it; read by errors and ``doctor``."""
+"""What a part needs beyond the base install, and the command that installs it; read by errors and ``doctor``."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def quiet_import(module: str) -> ModuleType:
 
 
 def require(module: str, name: str) -> ModuleType:
-    """Import ``module`` for an output.
+    """Import ``module``.
 
     Raises:
         MissingPartError: it is not installed; the message says what it serves and what installs it.
