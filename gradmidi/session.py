@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -38,6 +39,7 @@ def listen(
     live: str | None = None,
     metrics: Sequence[str] = METRICS,
     meta: Mapping[str, object] | None = None,
+    late: bool = False,
     live_options: Mapping[str, Any] | None = None,
     probe_options: Mapping[str, Any] | None = None,
     **composer_options: Any,
@@ -61,6 +63,8 @@ def listen(
         live: name of a MIDI port to play on while training; ``"gradmidi"`` opens a virtual port of that name.
         metrics: columns beside the layers, filled by :meth:`Session.log`.
         meta: text by key, kept with the recording.
+        late: numbers are logged after the step that they belong to, as frameworks' callbacks do; rows are then handed
+            on one step later.
         live_options: options of :class:`gradmidi.outputs.live.LiveOutput`, such as ``{"pace": "wait"}``.
         probe_options: options of :class:`gradmidi.measure.probe.GradientProbe`; its ``layers``, ``parameters``,
             ``quantities``, ``when``, ``every`` and ``scaler`` may also be given by themselves.
@@ -76,13 +80,13 @@ def listen(
 
     probing = {**(probe_options or {})}
     probing |= {name: composer_options.pop(name) for name in PROBE_OPTIONS & composer_options.keys()}
-    if live is None and composer_options.keys() - COMPOSER_OPTIONS:
-        raise InputError(f"listen() has no option {min(composer_options.keys() - COMPOSER_OPTIONS)!r}")
+    _check_names(composer_options)
     session = Session(
         lambda on_step: GradientProbe(model, optimizer, on_step, **probing),
         path=path,
         metrics=metrics,
         meta={"model": type(model).__name__, **(meta or {})},
+        late=late,
     )
     if live is not None:
         try:
@@ -94,10 +98,16 @@ def listen(
 
 
 PROBE_OPTIONS = frozenset({"layers", "parameters", "quantities", "when", "every", "scaler"})
-# Accepted without live sound too, so that a call can be switched between the two by ``live`` alone.
-COMPOSER_OPTIONS = frozenset(
-    {"scale", "mapping", "timing", "style", "parts", "max_voices", "groups", "dynamics", "title"}
-)
+
+
+def _check_names(composer_options: Mapping[str, Any]) -> None:
+    """A mistyped option is an error without live sound too, where nothing would miss it."""
+    from gradmidi.composition.composer import Composer
+
+    known = [name for name in signature(Composer).parameters if name != "layers"]
+    for name in composer_options:
+        if name not in known:
+            raise InputError(f"listen() has no option {name!r}; beside its own it takes {', '.join(known)}")
 
 
 class Probe(Protocol):
@@ -121,9 +131,7 @@ class Session:
 
     Args:
         make_probe: from the receiver of rows to the probe, attached.
-        path, metrics, meta: see :func:`listen`.
-        late: numbers are logged after the step that they belong to, as frameworks' callbacks do; rows are then handed
-            on one step later.
+        path, metrics, meta, late: see :func:`listen`.
 
     Attributes:
         layers: names of the L layers.

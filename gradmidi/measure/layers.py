@@ -74,6 +74,22 @@ def find_layers(
     return found
 
 
+def chosen(owners: Sequence[Layer], layers: str | Sequence[str]) -> tuple[Layer, ...]:
+    """All of ``owners`` for ``"auto"``, or those that fit the names or globs, in the order given.
+
+    Raises:
+        InputError: a pattern that fits nothing, or nothing to measure.
+    """
+    patterns = [layers] if isinstance(layers, str) else list(layers)
+    picked: list[tuple[str, Sequence[nn.Parameter]]] = []
+    for pattern in ["*"] if layers == "auto" else patterns:
+        fitting = [layer for layer in owners if fnmatchcase(layer.name, pattern)]
+        if not fitting:
+            raise InputError(f"no layer fits {pattern!r}; the model has {', '.join(layer.name for layer in owners)}")
+        picked += fitting
+    return _once(picked)
+
+
 def _named_modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """Modules with the names that the person gave them, or the full path where two would be called the same."""
     paths = list(model.named_modules())

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from gradmidi.errors import InputError
 
 # The code of the function that torch wraps around every ``step`` to run its hooks.
-HOOKED_STEP: CodeType = Optimizer.profile_hook_step(lambda: None).__code__  # type: ignore[attr-defined]
+HOOKED_STEP: CodeType = Optimizer.profile_hook_step(lambda: None).__code__
 
 
 def raw_optimizer(optimizer: Any) -> Optimizer:
