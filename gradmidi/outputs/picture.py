@@ -9,8 +9,8 @@ import numpy as np
 
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
-from gradmidi.requirements import require
 from gradmidi.recording import Recording
+from gradmidi.requirements import require
 from gradmidi.score import Score
 from gradmidi.theory.pitch import hz_to_key, key_to_hz, note_name
 

@@ -13,9 +13,9 @@ from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.audio_file import RATE, AudioReport, Block, check_format, write_audio
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.midi_events import TimedMessage, note_events, setup_messages
-from gradmidi.requirements import install_command
 from gradmidi.outputs.synth import synth_blocks
 from gradmidi.outputs.tuning import choose_tuning
+from gradmidi.requirements import install_command
 from gradmidi.score import Score
 
 TAIL = 1.5  # s of release after the last rest; it fades out over its last FADE seconds
