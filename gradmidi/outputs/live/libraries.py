@@ -84,7 +84,7 @@ def drivers(backend: str | None = None) -> list[Driver]:
     """Every library on every system of this platform, best first.
 
     Args:
-        backend: narrows the choice: a system (``"jack"``), a library (``"rtmidi2"``) or both (``"rtmidi2/jack"``).
+        backend: narrows the choice: a system (``"jack"``), a library (``"rtmidi"``) or both (``"rtmidi2/jack"``).
 
     Raises:
         InputError: no such system or library.
@@ -92,13 +92,13 @@ def drivers(backend: str | None = None) -> list[Driver]:
     """
     here = [(name, constant) for name, constant, platform in SYSTEMS if sys.platform.startswith(platform)]
     wanted = [part.strip().lower() for part in (backend or "").split("/") if part.strip()]
-    known = [name.lower() for name, *_ in SYSTEMS] + [library.package for library in LIBRARIES]
+    known = [name.lower() for name, *_ in SYSTEMS] + [library.module for library in LIBRARIES]
     for part in wanted:
         if part not in known:
             raise InputError(f"no MIDI backend is called {part!r}; there are {', '.join(known)}")
     libraries = [library for library in LIBRARIES if find_spec(library.module) is not None]
     found = [Driver(library, *system) for library in libraries for system in here]
-    chosen = [driver for driver in found if set(wanted) <= {driver.library.package, driver.system.lower()}]
+    chosen = [driver for driver in found if set(wanted) <= {driver.library.module, driver.system.lower()}]
     if not chosen:
         which = f"the backend {backend}" if wanted else "a MIDI library (python-rtmidi, on Python 3.13 rtmidi2)"
         raise MissingPartError(f"live MIDI needs {which}; run: {install_command('python-rtmidi')}")

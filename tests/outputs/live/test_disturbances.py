@@ -10,7 +10,7 @@ import pytest
 from gradmidi.recording import Recording
 from tests.outputs.live.devices import Receiver, is_note_on, wait_until
 
-STEPS = 300
+STEPS = 200
 LIMIT = 25.0  # s, of which torch takes some to load
 
 

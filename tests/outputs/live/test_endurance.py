@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradmidi.compose import Composer
-from gradmidi.compose.timing import Timing
+from gradmidi.composition import Composer
+from gradmidi.composition.timing import Timing
 from gradmidi.outputs.live import LiveOutput
 from tests.outputs.live.devices import is_note_on, one_row
 

@@ -5,8 +5,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from gradmidi.compose import Composer, compose
-from gradmidi.compose.timing import Timing
+from gradmidi.composition import Composer, compose
+from gradmidi.composition.timing import Timing
 from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
 from tests.conftest import PURE_TONE
@@ -33,8 +33,7 @@ def synth(jack, need_program):
     process.communicate(b"quit\n", timeout=10)
 
 
-@pytest.mark.parametrize("scale", ["A minor pentatonic", None])
-def test_the_pitches_in_the_recorded_audio_are_those_sent(scale, synth, jack, tmp_path):
+def test_the_pitches_in_the_recorded_audio_are_those_sent(synth, jack, tmp_path):
     norms = np.array([[0.5, 2.0], [1.3, 0.7], [4.0, 0.2]])
     recording = Recording.from_arrays(norms, layers=("a", "b"))
     timing = Timing(UNIT, rest=1)
@@ -42,12 +41,12 @@ def test_the_pitches_in_the_recorded_audio_are_those_sent(scale, synth, jack, tm
     command = ["jack_rec", "-f", str(wav), "-d", "4", "-b", "16", "fluidlive:left", "fluidlive:right"]
     recorder = subprocess.Popen(command, env=jack.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: "jackrec" in jack.ports() or "jack_rec" in jack.ports())
-    composer = Composer(recording.layers, scale=scale, timing=timing)
+    composer = Composer(recording.layers, scale=None, timing=timing)
     with LiveOutput(composer, "fluidlive", pace="wait") as output:
         for step in range(len(recording)):
             output.feed(recording.rows(step, step + 1))
     recorder.wait(10)
-    score = compose(recording, scale=scale, timing=timing)
+    score = compose(recording, scale=None, timing=timing)
     heard = tones(samples(wav), score.onset)
     cents = 1200 * np.log2(heard / score.frequency)
     assert np.abs(cents).max() < CENTS, f"sent {score.frequency}, heard {heard}"

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from gradmidi.compose import Composer, compose
-from gradmidi.compose.timing import Timing
+from gradmidi.composition import Composer, compose
+from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError, MissingPartError, TrainingWarning
 from gradmidi.outputs.live import LiveOutput, play
 from gradmidi.outputs.midi_events import note_events

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import torch
 
-from gradmidi.compose import Composer
-from gradmidi.compose.timing import Timing
+from gradmidi.composition import Composer
+from gradmidi.composition.timing import Timing
 from gradmidi.measure.probe import GradientProbe
 from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
