@@ -26,8 +26,7 @@ from gradmidi.composition.mapping import Adaptive, Log, Mapping, Post, Rank
 from gradmidi.composition.pitch_range import PitchRange, key_hz
 from gradmidi.experiments.digits import embedded_digits
 from gradmidi.experiments.mnist import train
-from gradmidi.experiments.net import LAYERS
-from gradmidi.experiments.settings import preset_settings, presets
+from gradmidi.experiments.settings import LAYERS, preset_settings, presets
 from gradmidi.outputs.tuning import to_keys
 from gradmidi.recording import Recording
 

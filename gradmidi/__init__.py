@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradmidi.composition import compose
     from gradmidi.errors import InputError, MissingPartError
+    from gradmidi.outputs.live import play
     from gradmidi.outputs.sine import render_sine
     from gradmidi.recording import Recording
     from gradmidi.score import Score
@@ -28,6 +29,7 @@ _HOME = {
     "Score": "gradmidi.score",
     "compose": "gradmidi.composition",
     "listen": "gradmidi.session",
+    "play": "gradmidi.outputs.live",
     "render_sine": "gradmidi.outputs.sine",
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "__version__",
     "compose",
     "listen",
+    "play",
     "render_sine",
 ]
 

@@ -16,6 +16,8 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = (
     ("train", "train the 2019 post's network on MNIST and leave norms, MIDI, sound and a picture"),
     ("render", "turn a recording (norms.csv) into MIDI, sound or a picture"),
+    ("play", "play a recording or a MIDI file on a MIDI port"),
+    ("ports", "list the MIDI ports"),
     ("presets", "list the settings that `train` knows by name"),
     ("scales", "list the named scales, or show one"),
     ("instruments", "list the 128 General MIDI instruments"),

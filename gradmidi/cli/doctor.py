@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.console import Reporter
-    from gradmidi.requirements import REQUIREMENTS, install_command
     from gradmidi.outputs.soundfont import find_soundfont
+    from gradmidi.requirements import REQUIREMENTS, install_command
 
     reporter = Reporter(args)
     states = {row.name: _state(row) for row in REQUIREMENTS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,9 +74,23 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
 
 def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
     """The recording, or the layers of it that ``--layers`` names."""
-    if not args.layers:
-        return recording
-    return recording.only(name.strip() for name in args.layers.split(","))
+    return recording.only(_patterns(args)) if args.layers else recording
+
+
+def check_layers(args: argparse.Namespace, layers: Sequence[str]) -> None:
+    """Refuse, before a training, names of ``--layers`` that its recording will not have.
+
+    Raises:
+        InputError: a name or glob that fits none of ``layers``.
+    """
+    from gradmidi.recording import Recording
+
+    if args.layers:
+        Recording.from_arrays([[0.0] * len(layers)], layers).only(_patterns(args))
+
+
+def _patterns(args: argparse.Namespace) -> list[str]:
+    return [name.strip() for name in args.layers.split(",")]
 
 
 def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradmidi.cli.live_options import add_live_options
 from gradmidi.cli.options import add_output_options, add_sound_options
+from gradmidi.errors import InputError
 
 if TYPE_CHECKING:
     from gradmidi.cli.console import ProgressLine, Reporter
     from gradmidi.experiments.digits import Digits
     from gradmidi.experiments.mnist import Step
     from gradmidi.experiments.settings import Settings
+    from gradmidi.outputs.live import LiveOutput
+    from gradmidi.recording_csv import RecordingWriter
 
 RECORDING = "norms.csv"
 FILES = {"mid": "gradients.mid", "wav": "gradients.wav", "sine": "sine.wav", "plot": "score.png"}
@@ -32,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps")
     run.add_argument("--data", metavar="WHAT", default="auto", help="auto, mnist (download) or a folder with MNIST")
     run.add_argument("--out", metavar="DIR", default="out", help="where the files go (default: out)")
+    add_live_options(parser)
     add_sound_options(parser)
     add_output_options(parser)
 
@@ -39,15 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli import DONE, INTERRUPTED
     from gradmidi.cli.console import Reporter
-    from gradmidi.cli.options import chosen_layers, compose_options, compose_recording
+    from gradmidi.cli.options import check_layers, chosen_layers, compose_options, compose_recording
     from gradmidi.cli.perform import Job, Written, report, write_all
     from gradmidi.experiments.digits import load_digits
-    from gradmidi.requirements import require
+    from gradmidi.experiments.settings import LAYERS
     from gradmidi.recording import Recording
+    from gradmidi.requirements import require
 
     reporter = Reporter(args)
     settings = _settings(args)
     compose_options(args)
+    check_layers(args, LAYERS)
     require("torch", "torch")
     digits = load_digits(args.data)
     reporter.say(f"training on {digits.source}, seed {settings.seed}")
@@ -74,36 +82,57 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: Path, reporter: Reporter) -> bool:
     """Train and record; False where Ctrl-C ended it early, with every finished step in the file."""
     from gradmidi.experiments.mnist import describe, train
-    from gradmidi.experiments.net import LAYERS
+    from gradmidi.experiments.settings import LAYERS
     from gradmidi.recording_csv import RecordingWriter
 
-    meta = describe(settings, digits)
-    with (
-        RecordingWriter(path, LAYERS, meta=meta) as writer,
-        reporter.progress("training", settings.steps) as bar,
-    ):
-        listener = _Listener(args, writer, bar, reporter, settings.steps)
+    with ExitStack() as stack:
+        live = stack.enter_context(_live(args, LAYERS)) if args.live is not None else None
+        writer = stack.enter_context(RecordingWriter(path, LAYERS, meta=describe(settings, digits)))
+        if live is not None:
+            reporter.say(f"playing on {live.port} ({live.system})")
+        bar = stack.enter_context(reporter.progress("training", settings.steps))
+        listener = _Listener(args, writer, bar, reporter, live)
+        whole = True
         try:
             train(settings, digits, listener.hear)
         except KeyboardInterrupt:
+            if listener.failure:
+                raise InputError(f"{path}: {listener.failure}; the {listener.steps} steps before are kept") from None
+            whole = False
             reporter.say(f"interrupted after {listener.steps} steps; what was recorded is kept", style="yellow")
-            return False
-    return True
+        if live is not None:
+            reporter.say(str(live.close(drain=whole)))
+    return whole
+
+
+def _live(args: argparse.Namespace, layers: tuple[str, ...]) -> LiveOutput:
+    from gradmidi.cli.live_options import live_arguments
+    from gradmidi.cli.options import compose_options
+    from gradmidi.composition import Composer
+    from gradmidi.outputs.live import LiveOutput
+
+    return LiveOutput(Composer(layers, **compose_options(args)), args.live or None, **live_arguments(args))
 
 
 class _Listener:
     """Takes each finished step: writes it down, shows it, and says the first anomaly of each kind and layer."""
 
     def __init__(
-        self, args: argparse.Namespace, writer: Any, bar: ProgressLine, reporter: Reporter, total: int
+        self,
+        args: argparse.Namespace,
+        writer: RecordingWriter,
+        bar: ProgressLine,
+        reporter: Reporter,
+        live: LiveOutput | None,
     ) -> None:
         from gradmidi.cli.options import compose_options
         from gradmidi.composition import Composer
 
-        self._writer, self._bar, self._reporter, self._total = writer, bar, reporter, total
+        self._writer, self._bar, self._reporter, self._live = writer, bar, reporter, live
         self._composer = Composer(writer.layers, **compose_options(args))
         self._told: set[str] = set()
         self.steps = 0
+        self.failure = ""
 
     def hear(self, step: Step) -> None:
         import numpy as np
@@ -112,7 +141,12 @@ class _Listener:
         from gradmidi.recording import Recording
 
         metrics = {"epoch": float(step.epoch), "loss": step.loss}
-        self._writer.append(step.step, step.norms, metrics, step.gaps)
+        try:
+            self._writer.append(step.step, step.norms, metrics, step.gaps)
+        except OSError as error:
+            # An Exception would only switch the probe off; this run is of no use without its recording.
+            self.failure = error.strerror or str(error)
+            raise KeyboardInterrupt from error
         self.steps += 1
         columns = {name: np.array([value]) for name, value in metrics.items()}
         row = Recording(
@@ -122,6 +156,8 @@ class _Listener:
             columns,
             gaps=step.gaps[None],
         )
+        if self._live is not None:
+            self._live.feed(row)
         score = self._composer.feed(row)
         self._bar.show(step.step + 1, f"loss {step.loss:.3f}  {_notes(score)}")
         for text in score.marks.of(*ANOMALIES).text.tolist():

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-LAYERS = ("conv1", "conv2", "fc1", "fc2")  # in forward order
-
 
 class Net(nn.Module):
     """Digits (B, 1, 28, 28) → log-probabilities (B, 10)."""

@@ -12,6 +12,7 @@ from gradmidi.errors import InputError
 
 OPTIMIZERS = ("sgd", "adam")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LAYERS = ("conv1", "conv2", "fc1", "fc2")  # of the post's network, in forward order
 DEFAULT_PRESET = "sgd-lr0.01"
 MAX_SEED = 2**63 - 1
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F  # noqa: N812
 from gradmidi.errors import InputError
 from gradmidi.experiments.digits import Digits, embedded_digits
 from gradmidi.experiments.mnist import batches, start, train
-from gradmidi.experiments.net import LAYERS, Net
-from gradmidi.experiments.settings import preset_settings, presets
+from gradmidi.experiments.net import Net
+from gradmidi.experiments.settings import LAYERS, preset_settings, presets
 
 STEPS = 25
 

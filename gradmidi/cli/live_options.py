@@ -1,0 +1,43 @@
+"""Options of the commands that play on a MIDI port."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add_port_options(parser: argparse._ArgumentGroup) -> None:
+    """Which MIDI system, and how fast it may be fed."""
+    parser.add_argument(
+        "--backend", metavar="NAME", help="MIDI system or library: alsa, jack, rtmidi … (default: found)"
+    )
+    parser.add_argument("--max-rate", metavar="N", type=float, help="MIDI messages a second at most")
+
+
+def add_live_options(parser: argparse.ArgumentParser) -> None:
+    """``--live`` and what goes with it."""
+    live = parser.add_argument_group("live")
+    live.add_argument(
+        "--live",
+        nargs="?",
+        const="",
+        metavar="PORT",
+        help="play while training: a port of `gradmidi ports`, or a new one",
+    )
+    live.add_argument(
+        "--pace", metavar="NAME", default="peak", help="peak (default), latest, mean, or wait for the music"
+    )
+    live.add_argument("--clock", action="store_true", help="send MIDI clock and lock the notes to it")
+    live.add_argument("--cc", metavar="NAME=N", action="append", default=[], help="a metric as controller: loss=74")
+    add_port_options(live)
+
+
+def port_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The port's keyword arguments; what was not given keeps the library's default."""
+    given = {"backend": args.backend, "max_rate": args.max_rate, "soundfont": args.soundfont}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def live_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The keyword arguments of :class:`gradmidi.outputs.live.LiveOutput`."""
+    return {"pace": args.pace, "clock": args.clock, "cc": args.cc, "tuning": args.tuning, **port_arguments(args)}
