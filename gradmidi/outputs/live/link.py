@@ -60,8 +60,7 @@ class Link:
         self.system: str = opened["system"]
         self.realtime: bool = opened["realtime"]
 
-    @property
-    def free(self) -> bool:
+    def ready(self) -> bool:
         """Whether frames would go out at once: False while earlier ones wait, and after a failure."""
         self._flush()
         self._look()

@@ -92,6 +92,7 @@ class LiveOutput:
         if self._off or os.getpid() != self._process:
             return
         try:
+            self._timeline.hear(time.perf_counter())
             for i in range(len(rows)):
                 self._hear(rows.rows(i, i + 1) if len(rows) > 1 else rows)
         except Exception as error:
@@ -124,7 +125,6 @@ class LiveOutput:
 
     def _hear(self, row: Recording) -> None:
         now = time.perf_counter()
-        self._timeline.hear(now)
         self._move_controllers(row, now)
         alarm = self._pace.put(row)
         if self._waits:
@@ -143,10 +143,10 @@ class LiveOutput:
 
     def _listening(self) -> bool:
         """Whether the player takes frames; where it is gone, says so."""
-        free = self._link.free
+        ready = self._link.ready()
         if self._link.failure:
             self._switch_off(self._link.failure)
-        return free and not self._off
+        return ready and not self._off
 
     def _cut(self, now: float) -> None:
         """An alarm jumps the queue: the step that sounds is cut short."""

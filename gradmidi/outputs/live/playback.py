@@ -98,7 +98,7 @@ def _perform(link: Link, piece: Piece, start: float, speed: float, progress: Pro
         while at < len(messages) and (due := start + messages[at].time / speed) <= now + AHEAD:
             frames.append(pack(due, NOTE, messages[at].data))
             at += 1
-        if not link.send(b"".join(frames)) or (not link.free and link.failure):
+        if not link.send(b"".join(frames)) or (not link.ready() and link.failure):
             raise _lost(link)
         if progress:
             progress(min(max(now - start, 0.0) * speed, piece.length), piece.length)

@@ -46,11 +46,11 @@ class Timeline:
 
     @property
     def lead(self) -> float:
-        """How long before that the next step has to be given: two training steps, so that no gap opens."""
+        """How long before that the next step has to be given: twice the time steps take to come, so that no gap opens."""
         return WAIT_LEAD if self._waits else min(LATENCY + 2 * self._interval, LONGEST_LEAD)
 
     def hear(self, now: float) -> None:
-        """A training step has arrived."""
+        """Training steps have arrived, one or more at once."""
         if self._last is not None:
             self._interval += SMOOTHING * (now - self._last - self._interval)
         self._last = now

@@ -27,12 +27,12 @@ class Heard(NamedTuple):
 class Jack:
     """A JACK server of our own name, so that several test runs can stand side by side."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, period: int = PERIOD) -> None:
         self.name = name
         self.env = {**os.environ, "JACK_DEFAULT_SERVER": self.name, "JACK_NO_AUDIO_RESERVATION": "1"}
         # In a session of its own: the whole server can be killed, and nothing else is.
         self._process = subprocess.Popen(
-            ["jackd", "--no-realtime", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", str(PERIOD)],
+            ["jackd", "--no-realtime", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", str(period)],
             env=self.env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,5 +1,7 @@
 """What is sent when, read from the exact bytes that a ``file:`` port records."""
 
+import fcntl
+import os
 import time
 
 import numpy as np
@@ -152,6 +154,30 @@ def test_a_training_that_makes_warnings_errors_goes_on_too(file_port, capsys):
     output.feed(one_row(0, (1.0, 2.0, 3.0), ("a", "b", "c")))
     assert "the training goes on" in capsys.readouterr().err
     output.close()
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="the pipe's size can be set on Linux only")
+def test_a_device_that_takes_nothing_any_more_is_given_up_with_one_warning(tmp_path):
+    """The player hangs in its write; the training feeds on without waiting, and closing finds nobody to wait for."""
+    os.mkfifo(tmp_path / "device")
+    reader = os.open(tmp_path / "device", os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    composer = Composer(("a", "b"), timing=Timing(unit=0.005))
+    slowest = 0.0
+    with pytest.warns(TrainingWarning, match="the player process is gone") as warned:
+        output = LiveOutput(composer, f"file:{tmp_path / 'device'}")
+        end = time.perf_counter() + 4.5
+        while time.perf_counter() < end:
+            asked = time.perf_counter()
+            output.feed(one_row(0, (1.0, 2.0), ("a", "b")))
+            slowest = max(slowest, time.perf_counter() - asked)
+            time.sleep(0.004)
+        closing = time.perf_counter()
+        report = output.close()
+    assert time.perf_counter() - closing < 1
+    assert len(warned) == 1 and report.failure
+    assert slowest < 0.5
+    os.close(reader)
 
 
 def test_drones_end_when_the_performance_ends(file_port):
