@@ -138,13 +138,24 @@ def test_bad_input_is_one_line_and_exit_2(options, message, run_cli, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_keeps_and_renders_what_there_is(tmp_path):
     command = [sys.executable, "-m", "gradmidi", "train", "--steps", "1000000", "--out", "o", "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background has them ignore Ctrl-C, and they would hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     norms = tmp_path / "o" / "norms.csv"
     deadline = time.monotonic() + 60
     while not (norms.exists() and norms.read_text().count("\n") > 60) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    try:
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130, said
     assert "interrupted after" in said
     steps = len(Recording.load(norms))
