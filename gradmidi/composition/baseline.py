@@ -31,11 +31,22 @@ class Baseline:
         """
         usable = np.isfinite(norms) & (norms > 0)
         logs = np.log(norms, where=usable, out=np.zeros_like(norms))
-        means = np.empty_like(norms)
-        mean = self._mean
-        for row in range(len(norms)):
-            means[row] = mean
-            moved = np.where(np.isnan(mean), logs[row], mean + self._weight * (logs[row] - mean))
-            mean = np.where(usable[row], moved, mean)
-        self._mean = mean
-        return means
+        unknown = bool(np.isnan(self._mean).any())
+        means = np.empty((len(norms) + 1, norms.shape[1]))
+        means[0] = self._mean
+        whole = np.asarray(usable.all(axis=1)).tolist()
+        rows = iter(means)
+        mean = next(rows)
+        # In place, as this loop is most of the time that a million steps take.
+        for after, log, counts, is_whole in zip(rows, logs, usable, whole, strict=True):
+            np.subtract(log, mean, out=after)
+            np.multiply(after, self._weight, out=after)
+            np.add(mean, after, out=after)
+            if not is_whole:
+                np.copyto(after, mean, where=~counts)
+            if unknown:
+                np.copyto(after, log, where=counts & np.isnan(mean))
+                unknown = bool(np.isnan(after).any())
+            mean = after
+        self._mean = mean.copy()
+        return means[:-1]

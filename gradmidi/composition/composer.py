@@ -12,9 +12,11 @@ from gradmidi.composition import mapping as mappings
 from gradmidi.composition.dynamics import Dynamics
 from gradmidi.composition.events import KINDS, PERCUSSION_KEYS, Event, Watch
 from gradmidi.composition.grouping import MAX_VOICES, group_layers
+from gradmidi.composition.notes import ALARM_VELOCITY, Hit, Notes
 from gradmidi.composition.pitch_range import key_hz
 from gradmidi.composition.quantising import Quantiser
 from gradmidi.composition.styles import check_style, place
+from gradmidi.composition.timelapse import time_lapse
 from gradmidi.composition.timing import Timing
 from gradmidi.composition.voices import Part, load_parts, voices_for
 from gradmidi.recording import Recording
@@ -23,7 +25,6 @@ from gradmidi.theory.scale import Scale
 
 DEFAULT_SCALE = "A minor pentatonic"
 STEP_MARK_EVERY = 10
-ALARM_VELOCITY = 110
 LOUDEST = 127
 
 
@@ -82,14 +83,20 @@ class Composer:
         self._dynamics = Dynamics(dynamics)
         self._watch = Watch(len(self.layers))
         self._rows = 0
+        self._step: int | None = None
         self._epoch = float("nan")
         self._sounding = np.full(count, np.nan)
 
-    def feed(self, recording: Recording) -> Score:
-        """The notes of the next rows, timed from the start of the whole piece."""
+    def feed(self, recording: Recording, events: Sequence[Event] | None = None) -> Score:
+        """The notes of the next rows, timed from the start of the whole piece.
+
+        Args:
+            recording: the rows.
+            events: what is wrong in them, where that is known already (a time-lapse); found here if not given.
+        """
         rows, width = len(recording), len(self.grouping.groups)
         placed = place(self.style, self.timing, self._rows, rows, width)
-        events = self._watch.find(recording)
+        events = self._watch.find(recording) if events is None else events
         norms, gaps = self.grouping.join(recording)
         alarm = ~np.isfinite(norms) & ~gaps
         tones = self._tones(norms)
@@ -100,7 +107,7 @@ class Composer:
         starts = self.timing.onsets(self._rows, rows, width)[:, 0]
         marks = self._marks(recording, events, starts, placed.onset)
         self._rows += rows
-        return Score(
+        notes = Notes(
             onset=placed.onset.ravel()[sounding],
             duration=placed.duration.ravel()[sounding],
             frequency=tones.ravel()[sounding],
@@ -108,6 +115,9 @@ class Composer:
             velocity=self._velocities(recording, alarm).ravel()[sounding],
             step=np.repeat(recording.steps, width)[sounding],
             tied=tied.ravel()[sounding],
+        )
+        return Score(
+            **notes.with_hits(self._unheard(events, norms), placed)._asdict(),
             voices=self.voices,
             marks=marks,
             length=self.timing.end(self._rows, width),
@@ -120,6 +130,15 @@ class Composer:
         """Hz of every note (N, L); where the norm is nan the lowest tone stands in, to be replaced by the alarm's."""
         hz = np.asarray(self.mapping(np.where(np.isnan(norms), 0.0, norms)), dtype=np.float64)
         return self._quantise(hz * 2.0 ** np.array([part.octave for part in self.parts])).copy()
+
+    def _unheard(self, events: Sequence[Event], norms: NDArray[np.float64]) -> list[Hit]:
+        """Alarms that no note of their voice is yet: the peak of a bin sounds, or another layer's alarm."""
+        hits: dict[tuple[int, int, str], Hit] = {}
+        for event in events:
+            voice = self.grouping.voice_of(event.layer) if event.kind in PERCUSSION_KEYS else None
+            if voice is not None and not KINDS[event.kind](norms[event.row, voice]):
+                hits.setdefault((event.row, voice, event.kind), Hit(event.row, voice, event.kind, event.step))
+        return list(hits.values())
 
     def _tied(self, tones: NDArray[np.float64], silent: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where a drone goes on from the row before; never in the other styles."""
@@ -138,14 +157,14 @@ class Composer:
     def _marks(
         self,
         recording: Recording,
-        events: list[Event],
+        events: Sequence[Event],
         starts: NDArray[np.float64],
         onsets: NDArray[np.float64],
     ) -> Marks:
         steps, metrics = recording.steps, recording.metrics
         losses = metrics.get("loss", np.empty(0))
         found = [(self._time_of(event, starts, onsets), event.kind, event.text) for event in events]
-        tens = np.flatnonzero(steps % STEP_MARK_EVERY == 0)
+        tens = self._new_tens(steps)
         found += [(float(starts[i]), "step", f"step {steps[i]}") for i in tens]
         found += [(float(starts[i]), "epoch", f"epoch {metrics['epoch'][i]:g}") for i in self._new_epochs(recording)]
         found += [(float(starts[i]), "loss", f"loss {losses[i]:.6g}") for i in range(len(losses))]
@@ -158,6 +177,15 @@ class Composer:
         voice = self.grouping.voice_of(event.layer)
         return float(starts[event.row] if voice is None else onsets[event.row, voice])
 
+    def _new_tens(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows in which the steps reach or pass the next multiple of ten."""
+        if not len(steps):
+            return np.empty(0, dtype=np.int64)
+        before = steps[0] - 1 if self._step is None else self._step
+        tens = np.concatenate([[before], steps]) // STEP_MARK_EVERY
+        self._step = int(steps[-1])
+        return np.flatnonzero(np.diff(tens))
+
     def _new_epochs(self, recording: Recording) -> NDArray[np.int64]:
         """Rows in which the epoch differs from the row before."""
         epochs = recording.metrics.get("epoch")
@@ -168,16 +196,22 @@ class Composer:
         return np.flatnonzero(np.isfinite(epochs) & (epochs != before))
 
 
-def compose(recording: Recording, *, title: str | None = None, **options: Any) -> Score:
+def compose(recording: Recording, *, title: str | None = None, duration: float | None = None, **options: Any) -> Score:
     """The score of a whole recording.
 
     Args:
         recording: the norms.
         title: the piece's name; that of the recording if not given.
+        duration: s that the piece lasts at most. A longer one becomes a time-lapse: bins of steps, each with its
+            peaks, and every anomaly kept; see :func:`gradmidi.composition.timelapse.time_lapse`.
         options: those of :class:`Composer`, such as ``scale``, ``mapping``, ``style`` and ``timing``.
 
     Raises:
-        InputError: as :class:`Composer`.
+        InputError: as :class:`Composer`, or a duration in which not even one step can be played.
     """
     name = title or recording.meta.get("title", "gradmidi")
-    return Composer(recording.layers, title=name, **options).feed(recording)
+    composer = Composer(recording.layers, title=name, **options)
+    if duration is None:
+        return composer.feed(recording)
+    lapse = time_lapse(recording, composer.timing.steps_within(duration, len(composer.grouping.groups)))
+    return composer.feed(*lapse)

@@ -20,12 +20,26 @@ BASELINE_WEIGHT = 0.1
 
 
 class Event(NamedTuple):
-    """Something that happened: row and column in the block of norms, kind and text for a person."""
+    """Something that happened: row and column in the block of norms, kind and text for a person, and its own step."""
 
     row: int
     layer: int
     kind: str
     text: str
+    step: int
+
+
+class Spotted(NamedTuple):
+    """What a block of norms holds: ``code`` (N, L), 0 or 1 + the index in ``ANOMALIES``, and what was usual (N, L)."""
+
+    code: NDArray[np.uint8]
+    usual: NDArray[np.float64]
+
+    def event(self, recording: Recording, row: int, layer: int) -> Event:
+        """The anomaly at a place of the block that has one."""
+        kind = ANOMALIES[int(self.code[row, layer]) - 1]
+        step, norm, usual = int(recording.steps[row]), recording.norms[row, layer], self.usual[row, layer]
+        return Event(row, layer, kind, _text(kind, recording.layers[layer], step, norm, usual), step)
 
 
 class Watch:
@@ -47,22 +61,27 @@ class Watch:
 
     def find(self, recording: Recording) -> list[Event]:
         """Every anomaly in the rows of ``recording``, in order of row and layer."""
+        spotted = self.spot(recording)
+        return [spotted.event(recording, row, layer) for row, layer in np.argwhere(spotted.code).tolist()]
+
+    def spot(self, recording: Recording) -> Spotted:
+        """The same as a table, for blocks in which there may be very many."""
         norms = recording.norms
         usual = np.exp(self._baseline.before(norms))
         exploding = np.isfinite(norms) & (norms > EXPLOSION_RATIO * usual)
         zero = norms == 0
-        kinds = np.full(norms.shape, "", dtype="U9")
-        kinds[np.isnan(norms) & ~recording.gaps] = "nan"
-        kinds[np.isinf(norms)] = "inf"
-        kinds[_begins(exploding, self._exploding)] = "explosion"
-        kinds[_begins(zero, self._zero)] = "zero"
+        found = {
+            "nan": np.isnan(norms) & ~recording.gaps,
+            "inf": np.isinf(norms),
+            "explosion": _begins(exploding, self._exploding),
+            "zero": _begins(zero, self._zero),
+        }
+        code = np.zeros(norms.shape, dtype=np.uint8)
+        for number, kind in enumerate(ANOMALIES, 1):
+            code[found[kind]] = number
         if len(norms):
             self._exploding, self._zero = exploding[-1], zero[-1]
-        events = []
-        for row, layer in np.argwhere(kinds != "").tolist():
-            step, name, kind = int(recording.steps[row]), recording.layers[layer], str(kinds[row, layer])
-            events.append(Event(row, layer, kind, _text(kind, name, step, norms[row, layer], usual[row, layer])))
-        return events
+        return Spotted(code, usual)
 
 
 def _begins(now: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,6 +15,8 @@ POST_UNIT = 0.01  # s; the post's tones last 441 samples at 44.1 kHz
 DEFAULT_UNIT = 0.05  # s; long enough for a sampled instrument to speak
 REST_UNITS = 2  # the post's silence between batches, in tones
 MAX_UNIT = 60.0  # s
+SECONDS = {"min": 60.0, "ms": 0.001, "s": 1.0, "": 1.0}  # by the ending of a duration
+ROUNDING = 1e-12  # so that 0.3 s hold three steps of 0.1 s
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,34 @@ class Timing:
     def end(self, rows: int, layers: int) -> float:
         """Time in s when ``rows`` steps and the last rest are over."""
         return rows * self.step_units(layers) * self.unit
+
+    def steps_within(self, duration: float, layers: int) -> int:
+        """How many steps of ``layers`` notes, each with its rest, last no longer than ``duration`` s.
+
+        Raises:
+            InputError: not even one does, or the duration is not finite.
+        """
+        step = self.step_units(layers) * self.unit
+        if not step * (1 - ROUNDING) <= duration < math.inf:
+            lasts = f"one step of {layers} voices lasts {step:g} s"
+            raise InputError(f"a duration of {duration:g} s makes no piece: {lasts}; take that or longer")
+        return math.floor(duration / step * (1 + ROUNDING))
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``"60s"``, ``"1.5min"``, ``"500ms"`` or ``"60"``.
+
+    Raises:
+        InputError: the text is none of these, or not above 0.
+    """
+    try:
+        ending = next(ending for ending in SECONDS if text.endswith(ending))
+        seconds = float(text.removesuffix(ending)) * SECONDS[ending]
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise InputError(f"{text!r} is not a duration; write 60s, 1.5min or 500ms")
+    return seconds
 
 
 def parse_unit(text: str, tempo: float = DEFAULT_TEMPO) -> float:
