@@ -72,8 +72,20 @@ def test_the_network_is_the_posts():
     assert shapes["conv2.weight"] == (50, 20, 5, 5)
     assert shapes["fc1.weight"] == (500, 800)
     assert shapes["fc2.weight"] == (10, 500)
-    out = Net()(torch.zeros(3, 1, 28, 28))
-    assert torch.allclose(out.exp().sum(1), torch.ones(3))
+    torch.manual_seed(0)
+    net, digits = Net(), torch.randn(3, 1, 28, 28)
+    # The post's forward pass, written out.
+    x = torch.conv2d(digits, net.conv1.weight, net.conv1.bias).clamp(min=0).unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
+    x = torch.conv2d(x, net.conv2.weight, net.conv2.bias).clamp(min=0).unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
+    x = (x.reshape(3, 800) @ net.fc1.weight.T + net.fc1.bias).clamp(min=0) @ net.fc2.weight.T + net.fc2.bias
+    assert torch.allclose(net(digits), x - x.exp().sum(1, keepdim=True).log(), atol=1e-5)
+
+
+def test_the_seed_orders_the_digits(digits):
+    first = [
+        next(batches(digits, preset_settings(seed=seed), torch.device("cpu"))).labels.tolist() for seed in (1, 1, 2)
+    ]
+    assert first[0] == first[1] != first[2]
 
 
 def test_batches_are_normalised_and_go_on_into_the_next_epoch(digits):
