@@ -58,11 +58,22 @@ def fsdp2(rank: int) -> tuple[nn.Module, dict[str, Any]]:
     return model, {"quantities": QUANTITIES}
 
 
+def fsdp2_partly(rank: int) -> tuple[nn.Module, dict[str, Any]]:
+    """The last layer is whole on every rank; :func:`train` averages its gradients."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    model, mesh = net(), init_device_mesh("cpu", (RANKS,))
+    for layer in (model[0], model[2]):
+        fully_shard(layer, mesh=mesh)
+    return model, {"quantities": QUANTITIES}
+
+
 def fsdp2_fails_on_rank_0(rank: int) -> tuple[nn.Module, dict[str, Any]]:
     return fsdp2(rank)
 
 
-CASES = {case.__name__: case for case in (plain, ddp, ddp_before_clip, fsdp2, fsdp2_fails_on_rank_0)}
+CASES = {case.__name__: case for case in (plain, ddp, ddp_before_clip, fsdp2, fsdp2_partly, fsdp2_fails_on_rank_0)}
 
 
 def train(rank: int, ranks: int, case: str) -> dict[str, Any]:
@@ -79,6 +90,10 @@ def train(rank: int, ranks: int, case: str) -> dict[str, Any]:
         for batch in batches():
             optimizer.zero_grad()
             model(batch.chunk(ranks)[rank]).square().mean().backward()
+            if case == "fsdp2_partly":
+                for parameter in model[4].parameters():
+                    dist.all_reduce(parameter.grad)
+                    parameter.grad /= ranks
             if "before-clip" in options.values():
                 nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
             optimizer.step()

@@ -96,7 +96,7 @@ def test_a_buffer_is_used_again_only_after_its_row_was_taken() -> None:
 
 
 def test_notes_go_with_the_step_that_they_were_made_for() -> None:
-    measuring, (device,), rows = meter()
+    measuring, _, rows = meter()
     for value in (1.5, 2.5):
         measuring.note({"loss": value})
         measuring.measure(0)
