@@ -10,6 +10,7 @@ from torch import nn
 
 from gradmidi.errors import InputError
 from gradmidi.measure.layers import find_layers
+from gradmidi.measure.order import forward_order
 from tests.measure.nets import small_net
 
 
@@ -99,3 +100,26 @@ def test_names_that_would_coincide_keep_their_paths() -> None:
 def test_bad_choices(args: tuple[Any, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         find_layers(small_net(), *args)
+
+
+class Backwards(nn.Module):
+    """Registers its layers in another order than it uses them in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(3, 2)
+        self.unused = nn.Linear(1, 1)
+        self.first = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x))
+
+
+def test_forward_order_is_seen_without_touching_model_or_random_state() -> None:
+    model = Backwards()
+    before = torch.get_rng_state()
+    order = forward_order(model, torch.ones(2, 4))
+    assert order == ["first.0", "last", "unused"]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not any(module._forward_pre_hooks for module in model.modules())
+    assert names(model, order) == order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,48 @@ def test_detached_and_attached_again_it_goes_on_in_memory() -> None:
 def test_the_module_loads_without_torch() -> None:
     code = "import sys, gradmidi.session; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_live_sound_beside_the_recording(tmp_path: Path) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    target = tmp_path / "live.mid"
+    session = listen(model, optimizer, live=f"file:{target}", scale="D dorian", live_options={"pace": "wait"})
+    train(model, optimizer, 3)
+    session.detach()
+    assert len(session.recording) == 3
+    assert target.stat().st_size > 0
+
+
+def test_a_mistyped_option_is_told() -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(InputError, match="skale"):
+        listen(model, optimizer, skale="D dorian")
+    assert not optimizer._optimizer_step_pre_hooks
+
+
+def test_late_numbers_go_to_the_step_before_them(tmp_path: Path) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with listen(model, optimizer, late=True, path=tmp_path / "norms.csv") as session:
+        for step in range(3):
+            train(model, optimizer, 1)
+            if step != 1:
+                session.log(loss=float(step))
+    np.testing.assert_array_equal(session.recording.metrics["loss"], [0.0, np.nan, 2.0])
+
+
+def test_memory_stays_flat_with_a_path(tmp_path: Path) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    with listen(model, optimizer, path=tmp_path / "norms.csv"):
+        train(model, optimizer, 100)
+        tracemalloc.start()
+        (hook,) = optimizer._optimizer_step_pre_hooks.values()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(20_000):
+            hook(optimizer, (optimizer,), {})
+        grown = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+    assert grown < 20_000  # less than a byte a step
