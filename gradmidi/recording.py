@@ -100,23 +100,31 @@ class Recording:
         return cls(names, np.arange(len(table)), table, columns)
 
     def save(self, path: str | Path) -> None:
-        """Write the recording as CSV (metadata lines, header, a line a step); complete or not at all.
+        """Write the recording, complete or not at all.
+
+        ``.npz`` is NumPy's archive, for long runs; every other name is CSV (metadata lines, header, a line a step).
 
         Raises:
             InputError: the folder cannot be written to.
         """
-        from gradmidi.recording_csv import save
-
-        save(self, Path(path))
+        target = Path(path)
+        if target.suffix.lower() == ".npz":
+            from gradmidi.recording_npz import save_npz as save
+        else:
+            from gradmidi.recording_csv import save
+        save(self, target)
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:
-        """Read a recording, or any CSV with a ``step`` column and number columns.
+        """Read a recording, ``.npz`` or CSV, or any CSV with a ``step`` column and number columns.
 
         Raises:
             InputError: the file is missing, empty, cut short, or holds something that is not a number;
                 the message names file, line and column.
         """
-        from gradmidi.recording_csv import load
-
-        return load(Path(path))
+        source = Path(path)
+        if source.suffix.lower() == ".npz":
+            from gradmidi.recording_npz import load_npz as load
+        else:
+            from gradmidi.recording_load import load_csv as load
+        return load(source)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 import pytest
 
+from gradmidi import number_blocks, recording_load
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.recording_csv import RecordingWriter
@@ -32,10 +33,71 @@ def test_save_and_load_keep_every_bit(sick, tmp_path):
     assert loaded.meta == sick.meta
 
 
-def test_extreme_numbers_come_back_exactly(tmp_path):
+@pytest.mark.parametrize("name", ["n.csv", "n.npz"])
+def test_extreme_numbers_come_back_exactly(name, tmp_path):
     norms = np.array([[5e-324, 1.7976931348623157e308, 0.1 + 0.2], [-0.0, 1 / 3, np.float64(np.float32(0.1))]])
-    Recording.from_arrays(norms).save(tmp_path / "n.csv")
-    assert Recording.load(tmp_path / "n.csv").norms.tobytes() == norms.tobytes()
+    Recording.from_arrays(norms).save(tmp_path / name)
+    assert Recording.load(tmp_path / name).norms.tobytes() == norms.tobytes()
+
+
+def test_an_archive_keeps_every_bit(sick, tmp_path):
+    sick.save(tmp_path / "norms.npz")
+    loaded = Recording.load(tmp_path / "norms.npz")
+    assert same(sick, loaded)
+    assert loaded.meta == sick.meta
+
+
+def test_bad_archives_are_refused(sick, tmp_path):
+    sick.save(tmp_path / "norms.npz")
+    whole = (tmp_path / "norms.npz").read_bytes()
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    others = {"cut.npz": whole[:-100], "text.npz": b"step,a\n0,1\n", "empty.npz": b"", "head.npz": whole[:30]}
+    for name, content in others.items():
+        (tmp_path / name).write_bytes(content)
+    for name in ("other.npz", *others):
+        with pytest.raises(InputError, match=f"{name} is not a recording that gradmidi wrote"):
+            Recording.load(tmp_path / name)
+    with pytest.raises(InputError, match="no such file"):
+        Recording.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("quick", ["pandas", "numpy"])
+@pytest.mark.parametrize("size", [1, 100, 5000, 2**24])
+def test_blocks_of_any_size_and_both_parsers_give_the_same(sick, size, quick, tmp_path, monkeypatch):
+    """The bits of every norm, gaps and alarms, in blocks as small as a line."""
+    rng = np.random.default_rng(0)
+    norms, gaps = 10.0 ** rng.uniform(-300, 300, sick.norms.shape), rng.random(sick.norms.shape) < 0.1
+    norms[:50] = sick.norms[:50]
+    norms[gaps] = np.nan
+    gaps[:, 3] |= np.arange(201) > 100
+    norms[gaps] = np.nan
+    wild = Recording(sick.layers, sick.steps, norms, sick.metrics, {}, gaps)
+    wild.save(tmp_path / "n.csv")
+    monkeypatch.setattr(number_blocks, "BLOCK_BYTES", size)
+    monkeypatch.setattr(recording_load, "PANDAS_BYTES", 0 if quick == "pandas" else 2**60)
+    assert same(Recording.load(tmp_path / "n.csv"), wild)
+
+
+@pytest.mark.parametrize("quick", ["pandas", "numpy"])
+def test_a_bad_cell_far_down_is_named(quick, tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_text("step,a\r\n" + "".join(f"{i},1\r\n" for i in range(999)) + "\r\n999,x\r\n")
+    monkeypatch.setattr(number_blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(recording_load, "PANDAS_BYTES", 0 if quick == "pandas" else 2**60)
+    with pytest.raises(InputError, match="line 1002, column 'a': 'x' is not a number"):
+        Recording.load(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["0,,1\n1,2,\n", "0, ,1\n1,2,\t\n", '0,"",1\n1,"2",""', "0,,1\n1,2,", "\n0,,1\n\n1,2,\n\n", "0,,1\r\n1,2,\r\n"],
+)
+def test_empty_cells_in_every_place(rows, tmp_path):
+    (tmp_path / "x.csv").write_bytes(b"step,a,b\n" + rows.encode())
+    loaded = Recording.load(tmp_path / "x.csv")
+    assert loaded.steps.tolist() == [0, 1]
+    assert loaded.gaps.tolist() == [[True, False], [False, True]]
+    assert loaded.norms[0, 1] == 1
+    assert loaded.norms[1, 0] == 2
 
 
 def test_pandas_reads_it(sick, tmp_path):
