@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import copy
 import random
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -165,6 +166,7 @@ def step_ratios(task: Task, rounds: int) -> Iterator[tuple[str, float, str]]:
     for training in trainings.values():
         training.run(STEPS_A_TURN)
     for _ in range(rounds):
+        # In a new order each round, so that no way always runs behind the same other.
         for way in random.sample(list(WAYS), len(WAYS)):
             seconds[way].append(trainings[way].run(STEPS_A_TURN) / STEPS_A_TURN)
     for watcher in watchers:
@@ -208,14 +210,14 @@ def timed(call: Callable[[], object], into: list[float]) -> Callable[[], None]:
     return run
 
 
-def main() -> None:
+def main(argv: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--sections-only", action="store_true")
     parser.add_argument("--nets", default=",".join(TASKS))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     random.seed(0)
@@ -233,4 +235,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -70,7 +70,7 @@ def listen(
             ``quantities``, ``when``, ``every`` and ``scaler`` may also be given by themselves.
         composer_options: how live notes are made, as in :func:`gradmidi.compose`: ``scale``, ``mapping``, ``timing`` …
 
-    Cost: that of the probe; with ``path`` one small write a step (about 10 µs and 0.5 µs a layer).
+    Cost: that of the probe; with ``path`` one small write a step (about 5 µs and 1 µs a layer).
 
     Raises:
         InputError: an argument that cannot be used; nothing is attached then.
@@ -278,8 +278,8 @@ class Session:
 
 
 def _appending(store: Any) -> Receiver:
-    """A receiver for a RowStore or a RecordingWriter, which take a row alike."""
-    return lambda row, metrics: store.append(row.step, row.norms, metrics, row.gaps)
+    """A receiver for a RowStore or a RecordingWriter, which take a row alike; a line without gaps is quick."""
+    return lambda row, metrics: store.append(row.step, row.norms, metrics, row.gaps if row.gaps.any() else None)
 
 
 def _warn(message: str) -> None:

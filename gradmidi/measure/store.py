@@ -25,14 +25,18 @@ class RowStore:
         self._numbers = np.empty((FIRST_CAPACITY, len(metrics)))
 
     def append(
-        self, step: int, norms: NDArray[np.floating], metrics: Mapping[str, float], gaps: NDArray[np.bool_]
+        self,
+        step: int,
+        norms: NDArray[np.floating],
+        metrics: Mapping[str, float],
+        gaps: NDArray[np.bool_] | None = None,
     ) -> None:
         i = self._count
         if i == len(self._steps):
             self._grow()
         self._steps[i] = step
         self._norms[i] = norms
-        self._gaps[i] = gaps
+        self._gaps[i] = False if gaps is None else gaps
         self._numbers[i] = [metrics.get(name, np.nan) for name in self._metrics]
         self._count += 1
 
