@@ -41,7 +41,6 @@ class NumberReader:
         name: of the file, for messages.
         columns: names of the C columns, for messages.
         delimiter: one character.
-        line: number of the next line, for messages.
         large: the file is worth the import of pandas, if it is installed.
     """
 
@@ -49,7 +48,6 @@ class NumberReader:
     name: str
     columns: Sequence[str]
     delimiter: str
-    line: int
     large: bool = False
 
     def blocks(self) -> Iterator[Block]:
@@ -60,16 +58,17 @@ class NumberReader:
         """
         parse = _by_pandas if self.large and _has_pandas() else _by_numpy
         has_empty_cells = False  # where one block has some, the next ones will
-        while text := self.file.read(BLOCK_BYTES):
-            text += self.file.readline()
-            lines = text.replace(b"\r\n", b"\n")
+        while lines := self.file.read(BLOCK_BYTES):
+            lines += self.file.readline()
+            begin = self.file.tell() - len(lines)
+            if b"\r" in lines:
+                lines = lines.replace(b"\r\n", b"\n")
             if not lines.isspace():
                 block = None if has_empty_cells else self._without_empty_cells(lines, parse)
                 if block is None:
                     block = self._with_empty_cells(lines, parse)
                     has_empty_cells = block is not None
-                yield block or self._cell_by_cell(lines)
-            self.line += lines.count(b"\n")
+                yield block or self._cell_by_cell(lines, begin)
 
     def _without_empty_cells(self, lines: bytes, parse: Parser) -> Block | None:
         """``None`` for what the parser refuses."""
@@ -94,10 +93,10 @@ class NumberReader:
         empty = empty.reshape(-1, len(self.columns))
         return block and (Block(block.values, empty) if block.values.shape == empty.shape else None)
 
-    def _cell_by_cell(self, text: bytes) -> Block:
+    def _cell_by_cell(self, text: bytes, offset: int) -> Block:
         rows = []
         lines = csv.reader(io.StringIO(text.decode("utf-8", errors="replace")), delimiter=self.delimiter)
-        for number, cells in enumerate(lines, self.line):
+        for number, cells in enumerate(lines, self._line_at(offset)):
             if not cells:
                 continue
             where = f"{self.name}, line {number}"
@@ -108,6 +107,16 @@ class NumberReader:
         empty = np.array([[cell is None for cell in row] for row in rows])
         values = np.array([[np.nan if cell is None else cell for cell in row] for row in rows])
         return Block(values, empty)
+
+    def _line_at(self, offset: int) -> int:
+        """Number of the line that begins there; counted only for what is wrong with it."""
+        here = self.file.tell()
+        self.file.seek(0)
+        count = 0
+        while self.file.tell() < offset:
+            count += self.file.read(min(BLOCK_BYTES, offset - self.file.tell())).count(b"\n")
+        self.file.seek(here)
+        return 1 + count
 
 
 def _number(where: str, column: str, cell: str) -> float | None:

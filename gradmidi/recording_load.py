@@ -103,7 +103,7 @@ def _recording(path: Path, file: BinaryIO, head: Head) -> Recording:
     others = [i for i, name in enumerate(names) if name not in layers]
     large = path.stat().st_size >= PANDAS_BYTES
     norms, gaps, rest = [], [], []
-    for block in NumberReader(file, str(path), names, head.delimiter, head.lines + 1, large).blocks():
+    for block in NumberReader(file, str(path), names, head.delimiter, large).blocks():
         norms.append(block.values[:, where])
         gaps.append(block.empty[:, where])
         rest.append(block.values[:, others])
