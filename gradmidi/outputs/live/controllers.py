@@ -35,12 +35,14 @@ class Controller:
     value: int = -1
     sent_at: float = float("-inf")
 
-    def hear(self, row: Recording, now: float) -> int | None:
-        """The controller's new value (0–127), or None where it is the old one or too early."""
-        newest = float(row.metrics[self.metric][0]) if self.metric in row.metrics else float("nan")
-        if not abs(newest) < float("inf"):
+    def hear(self, rows: Sequence[Recording], now: float) -> int | None:
+        """The controller's new value (0–127), or None where it is the old one, unknown or too early."""
+        for row in rows:
+            newest = float(row.metrics[self.metric][0]) if self.metric in row.metrics else float("nan")
+            if abs(newest) < float("inf"):
+                self.mean = newest if self.mean != self.mean else self.mean + SMOOTHING * (newest - self.mean)
+        if self.mean != self.mean:
             return None
-        self.mean = newest if self.mean != self.mean else self.mean + SMOOTHING * (newest - self.mean)
         if not self.fixed:
             self.low, self.high = min(self.low, self.mean), max(self.high, self.mean)
         share = (self.mean - self.low) / (self.high - self.low)

@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +26,10 @@ from gradmidi.recording import Recording
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
 CLOCK_TICKS = 24  # a quarter
 START_AHEAD = 0.005  # s from MIDI clock's start message to its first tick
+LOOK_EVERY = 0.1  # s in which rows are gathered, as looking at one costs as much as looking at ten
+LOOK_FOR_CONTROLLERS = 0.02  # s, where metrics move controllers
+LOOK_AGAIN = 0.01  # s, where it is time for a step and the player takes none
+MOST_TOGETHER = 256  # rows
 LONGEST_ENDING = 5.0  # s that closing waits for the last steps to be heard
 
 
@@ -83,6 +88,8 @@ class LiveOutput:
         self._heard = 0
         self._alarm_sounds = False
         self._off = False
+        self._fed: list[Recording] = []
+        self._look_at = 0.0
         self._report: LiveReport | None = None
         self._timeline = self._begin(list(setup_bytes(composer.voices, chosen)), clock)
 
@@ -92,9 +99,11 @@ class LiveOutput:
         if self._off or os.getpid() != self._process:
             return
         try:
-            self._timeline.hear(time.perf_counter())
-            for i in range(len(rows)):
-                self._hear(rows.rows(i, i + 1) if len(rows) > 1 else rows)
+            now = time.perf_counter()
+            self._timeline.hear(now)
+            self._fed.append(rows)
+            if self._waits or now >= self._look_at or len(self._fed) >= MOST_TOGETHER or not _all_finite(rows):
+                self._look(now)
         except Exception as error:
             self._switch_off(f"{type(error).__name__}: {error}")
 
@@ -123,10 +132,21 @@ class LiveOutput:
         self._link.send(pack(start - START_AHEAD, CLOCK, CLOCK_DATA.pack(*grid)))
         return Timeline(start, self._waits, grid)
 
-    def _hear(self, row: Recording) -> None:
+    def _look(self, now: float) -> None:
+        """Take in what was fed since the last look, and give the player what it is time for."""
+        rows = [row for fed in self._fed for row in _singly(fed)]
+        self._fed.clear()
+        for together in [[row] for row in rows] if self._waits else [rows]:
+            self._hear(together)
+        longest = LOOK_FOR_CONTROLLERS if self._controllers else LOOK_EVERY
+        self._look_at = now + min(max(self._timeline.wanting(now), LOOK_AGAIN), longest)
+
+    def _hear(self, rows: list[Recording]) -> None:
+        if not rows:
+            return
         now = time.perf_counter()
-        self._move_controllers(row, now)
-        alarm = self._pace.put(row)
+        self._move_controllers(rows, now)
+        alarm = self._pace.put(rows)
         if self._waits:
             now += self._wait(self._timeline.wanting(now))
         elif alarm and not self._alarm_sounds:
@@ -165,11 +185,11 @@ class LiveOutput:
         self._alarm_sounds = bool(waiting.alarm)
         self._heard += 1
 
-    def _move_controllers(self, row: Recording, now: float) -> None:
+    def _move_controllers(self, rows: list[Recording], now: float) -> None:
         if now < self._begins:
             return
         for controller in self._controllers:
-            value = controller.hear(row, now)
+            value = controller.hear(rows, now)
             if value is not None and self._listening():
                 status = 0xB0 | self._composer.voices[0].channel
                 self._link.send(pack(now, KEEP, bytes((status, controller.number, value))))
@@ -180,6 +200,7 @@ class LiveOutput:
         patience = 0.0
         if drain:
             now = time.perf_counter()
+            self._look(now)
             while self._pace and not self._off:
                 self._perform(self._pace.take(), now)
             patience = min(max(self._timeline.free_at - now, 0.0), LONGEST_ENDING)
@@ -208,3 +229,12 @@ class LiveOutput:
             warnings.warn(message, TrainingWarning, stacklevel=4)
         except TrainingWarning:  # someone has turned warnings into errors; not even that may stop a training
             print(f"gradmidi: {message}", file=sys.stderr)
+
+
+def _all_finite(rows: Recording) -> bool:
+    """Whether there is no NaN and no Inf, in the time that it takes to add the norms up."""
+    return isfinite(rows.norms.sum())
+
+
+def _singly(rows: Recording) -> list[Recording]:
+    return [rows] if len(rows) == 1 else [rows.rows(i, i + 1) for i in range(len(rows))]

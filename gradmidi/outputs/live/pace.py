@@ -7,7 +7,7 @@ however fast they come, each layer's is heard, and no more than one row of each 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,18 +83,23 @@ class Pace:
         self._alarms: dict[str, Waiting] = {}
         self.steps = self.alarms = self.merged = 0
 
-    def put(self, row: Recording) -> bool:
-        """Take one step; True where it is an alarm."""
-        self.steps += 1
-        usual = self._watch.usual
-        kinds = {event.kind for event in self._watch.find(row)}
-        alarm = next((kind for kind in ALARMS if kind in kinds), "")
-        if alarm:
-            self._put_alarm(Waiting(row, alarm=alarm))
-            return True
-        new = Waiting(row, _loudness(row.norms[0], usual))
-        self._kept = self._keep(self._kept, new) if self._kept else new
-        return False
+    def put(self, rows: Sequence[Recording]) -> bool:
+        """Take recordings of one step each; True where an alarm is among them."""
+        block = _block(rows)
+        kinds: dict[int, set[str]] = {}
+        for event in self._watch.find(block):
+            kinds.setdefault(event.row, set()).add(event.kind)
+        loudness = _loudness(block.norms, self._usual.before(block.norms)).tolist()
+        alarms = self.alarms
+        for number, row in enumerate(rows):
+            alarm = next((kind for kind in ALARMS if kind in kinds.get(number, ())), "")
+            new = Waiting(row, loudness[number], alarm=alarm)
+            if alarm:
+                self._put_alarm(new)
+            else:
+                self._kept = self._keep(self._kept, new) if self._kept else new
+        self.steps += len(rows)
+        return self.alarms > alarms
 
     def take(self) -> Waiting | None:
         """What is heard next: the alarm that has waited longest, else the policy's row, else nothing."""
@@ -115,11 +120,19 @@ class Pace:
         self._alarms[new.alarm] = new
 
 
-def _loudness(norms: NDArray[np.float64], usual: NDArray[np.float64]) -> float:
-    """Logarithm of the largest norm relative to its layer's usual one; −inf where every layer is silent."""
+def _block(rows: Sequence[Recording]) -> Recording:
+    """The rows as one recording: looking at many at once costs hardly more than looking at one."""
+    if len(rows) == 1:
+        return rows[0]
+    norms, gaps = np.concatenate([row.norms for row in rows]), np.concatenate([row.gaps for row in rows])
+    return Recording(rows[0].layers, np.concatenate([row.steps for row in rows]), norms, gaps=gaps)
+
+
+def _loudness(norms: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) logarithm of each row's largest norm relative to its layer's usual one; −inf where every layer is silent."""
     with np.errstate(divide="ignore", invalid="ignore"):
         above = np.where(np.isnan(usual), 0.0, np.log(norms) - usual)
-    return float(np.fmax.reduce(above, initial=-np.inf))
+    return np.asarray(np.fmax.reduce(above, axis=1, initial=-np.inf))
 
 
 def _joined(

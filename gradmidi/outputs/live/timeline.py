@@ -46,7 +46,7 @@ class Timeline:
 
     @property
     def lead(self) -> float:
-        """How long before that the next step has to be given: twice the time steps take to come, so that no gap opens."""
+        """How long before that the next step has to be given: twice the time they take, so that none is missing."""
         return WAIT_LEAD if self._waits else min(LATENCY + 2 * self._interval, LONGEST_LEAD)
 
     def hear(self, now: float) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradmidi.recording import Recording
 
-PERIOD = 256  # frames; at 48 kHz 5.3 ms
+PERIOD = 1024  # frames; at 48 kHz 21 ms. On a busy machine shorter periods are missed, and their messages lost
 LIMIT = 10.0  # s that anything may take to appear
 
 

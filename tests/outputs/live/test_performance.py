@@ -90,7 +90,7 @@ def test_an_alarm_cuts_the_step_that_sounds(file_port):
         feed_for(output, 0.4)
         asked = time.perf_counter()
         output.feed(one_row(1000, (0.4, np.nan, np.nan, 2.4)))
-        time.sleep(1.3)
+        time.sleep(1.3)  # nothing more is fed: whoever stops at a NaN hears it
         began = asked - time.perf_counter()
         report = output.close(drain=False)
     now = file_port()
