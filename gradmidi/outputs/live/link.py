@@ -87,6 +87,7 @@ class Link:
             self._process.wait(max(deadline - time.perf_counter(), 0))
         except subprocess.TimeoutExpired:
             self.failure = self.failure or NO_ANSWER
+            self._process.kill()
         finally:
             self._end()
         self._look()
