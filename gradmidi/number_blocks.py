@@ -95,10 +95,13 @@ class NumberReader:
 
     def _cell_by_cell(self, text: bytes, offset: int) -> Block:
         rows = []
-        lines = csv.reader(io.StringIO(text.decode("utf-8", errors="replace")), delimiter=self.delimiter)
-        for number, cells in enumerate(lines, self._line_at(offset)):
-            if not cells:
-                continue
+        before = self._line_at(offset) - 1
+        reader = csv.reader(io.StringIO(text.decode("utf-8", errors="replace")), delimiter=self.delimiter)
+        try:
+            lines = [(before + reader.line_num, cells) for cells in reader if cells]
+        except csv.Error as error:
+            raise InputError(f"{self.name}, line {before + reader.line_num}: {error}") from None
+        for number, cells in lines:
             where = f"{self.name}, line {number}"
             if len(cells) != len(self.columns):
                 wrong = f"{len(cells)} columns where the header has {len(self.columns)}"
@@ -143,7 +146,7 @@ def _by_pandas(text: bytes, delimiter: str) -> NDArray[np.float64]:
         sep=delimiter,
         dtype=np.float64,
         keep_default_na=False,
-        na_values=["nan"],
+        na_values=["nan", "NaN"],
         **exact,
     )
     return np.asarray(table, dtype=np.float64)

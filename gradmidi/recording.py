@@ -128,3 +128,89 @@ class Recording:
         else:
             from gradmidi.recording_load import load_csv as load
         return load(source)
+
+    @classmethod
+    def from_tensorboard(
+        cls,
+        path: str | Path,
+        columns: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+        run: str | None = None,
+    ) -> Recording:
+        """A run that was logged to TensorBoard: all points of its scalars, also those of tensor style.
+
+        Tags may have points at different steps: the rows are all steps of the chosen ones, with gaps.
+
+        Args:
+            path: a folder with event files, or below which they are, or an event file.
+            columns: names or globs of the tags that become layers, such as ``"grad/*/norm"``; those that look like
+                gradient norms if not given. What their names share (``grad/``, ``/norm``) is cut off.
+            metrics: names or globs of tags that become metrics; loss, epoch and learning rate if not given.
+            run: the run's folder below ``path``, or a glob, where there are several.
+
+        Raises:
+            InputError: no event files, several runs, or nothing that fits; the message lists what there is.
+            MissingPartError: tensorboard is not installed.
+        """
+        from gradmidi.logs.series import recording_of
+        from gradmidi.logs.tensorboard import EventLog
+
+        columns = None if columns is None else list(columns)
+        return recording_of(EventLog(Path(path), run, columns), columns, metrics)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path,
+        columns: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+        step: str | None = None,
+    ) -> Recording:
+        """Chosen columns of any CSV; an empty cell is a gap. Args as :meth:`from_tensorboard` and:
+
+        Args:
+            step: name of the column that counts steps; ``step``, ``global_step``, ``iteration`` … if not given.
+
+        Raises:
+            InputError: the file cannot be read, nothing fits, or a chosen cell is not a number.
+        """
+        from gradmidi.logs.csv_log import CsvLog
+        from gradmidi.logs.series import recording_of
+
+        return recording_of(CsvLog(Path(path), step), columns, metrics)
+
+    @classmethod
+    def from_jsonl(
+        cls,
+        path: str | Path,
+        columns: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+        step: str | None = None,
+    ) -> Recording:
+        """Chosen numbers of a file of JSON objects, one a line; nested keys are joined by ``/``.
+
+        Args and errors as :meth:`from_csv`.
+        """
+        from gradmidi.logs.jsonl_log import JsonlLog
+        from gradmidi.logs.series import recording_of
+
+        return recording_of(JsonlLog(Path(path), step), columns, metrics)
+
+    @classmethod
+    def from_wandb_export(
+        cls,
+        path: str | Path,
+        columns: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+        step: str | None = None,
+        run: str | None = None,
+    ) -> Recording:
+        """A history (CSV or JSONL) from Weights & Biases, or a chart's CSV, of whose runs ``run`` chooses one.
+
+        Args and errors as :meth:`from_csv`.
+        """
+        from gradmidi.logs.series import recording_of
+        from gradmidi.logs.tables import open_table
+        from gradmidi.logs.wandb import WandbLog
+
+        return recording_of(WandbLog(open_table(Path(path), step), run), columns, metrics)

@@ -44,6 +44,7 @@ REQUIREMENTS = (
     Requirement("pretty_midi", "pretty_midi", "the SoundFont it ships", *_extra("soundfont")),
     Requirement("soundfile", "soundfile", ".flac, .ogg and .mp3 files", *_extra("audio")),
     Requirement("matplotlib", "matplotlib", "pictures", *_extra("plot")),
+    Requirement("tensorboard", "tensorboard", "reading TensorBoard's runs", *_extra("logs")),
     Requirement("rtmidi", "python-rtmidi", "live MIDI", *_extra("live")),
 )
 

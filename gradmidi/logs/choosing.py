@@ -1,0 +1,152 @@
+"""Which columns of a log are layers, which are metrics and which counts steps, where that is not said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from gradmidi.errors import InputError
+
+# What a gradient norm is called, in lower case. The first row that fits any column decides.
+NORMS: tuple[tuple[str, ...], ...] = (
+    # grad_norm/conv1, train/grad_norm, conv1.grad_norm; Lightning's grad_2.0_norm/conv1; grad/conv1/norm, grad/conv1/l2
+    (
+        *("*grad_norm*", "*grad-norm*", "*gradnorm*", "*gradient_norm*", "*gradients_norm*", "*gradient norm*"),
+        *("*grad_*_norm", "*grad_*_norm[/_.]*", "*norm/grad*", "*norms/grad*"),
+        *("*grad*[/.]norm", "*grad*[/.]norm[/.]*", "*grad*[/._]l2", "*grad*[/._]l2[/.]*"),
+    ),
+    ("*grad*norm*", "*norm*grad*"),
+    ("grad", "*[/.]grad", "*grad[/.]*", "*grads[/.]*", "*gradient[/.]*", "*gradients[/.]*"),
+)
+NOT_NORMS = tuple(f"*[/_.]{what}" for what in ("mean", "std", "var", "min", "max", "median", "scale", "hist"))
+# Norms of the whole model: left out where there are layers as well.
+WHOLE_MODEL = (
+    *("grad_norm", "gradnorm", "gradient_norm", "train*/grad_norm", "optim*/grad_norm", "*/gradient_norm"),
+    *("*[/_.]total", "*total_norm*", "*[/_.]global", "*global_norm*", "*global_grad*", "*total_grad*"),
+)
+
+# What the recording calls a metric that the composer and the picture know, and what others call it, best first.
+METRICS = {
+    "loss": ("loss", "train_loss", "training_loss", "train*/loss", "loss/train*", "*/loss", "*train*loss*", "*loss*"),
+    "epoch": ("epoch", "*[/_.]epoch"),
+    "lr": ("lr", "learning_rate", "*[/_.]lr", "*[/_.]learning_rate", "lr-*", "*[/_.]lr-*"),
+}
+NOT_TRAINING = ("*val*", "*test*", "*eval*")
+
+# What counts steps, best first. A table that pandas wrote with its index has a column without a name.
+STEPS = (
+    *("step", "global_step", "trainer/global_step", "train/global_step", "_step", "iteration", "iter", "steps"),
+    *("update", "batch", "n_iter", "unnamed: 0", ""),
+)
+
+SHOWN = 12  # names in a message
+
+
+def choose_layers(names: Sequence[str], columns: Iterable[str] | None, source: str) -> list[str]:
+    """Columns that fit one of the globs, or that look like gradient norms, in the log's order.
+
+    Raises:
+        InputError: a glob fits none, or none looks like a gradient norm.
+    """
+    if columns is not None:
+        return _fitting(names, columns, source)
+    found = next((found for globs in NORMS if (found := _norms(names, globs))), [])
+    if not found:
+        advice = "choose with columns (on the command line --columns), such as 'grad*'"
+        raise InputError(f"{source}: no column looks like a gradient norm; there are {shortened(names)}; {advice}")
+    layers = [name for name in found if not fits(name.lower(), WHOLE_MODEL)]
+    return layers or found
+
+
+def looks_like_norms(names: Iterable[str]) -> bool:
+    """Whether :func:`choose_layers` would find something by itself."""
+    names = list(names)
+    return any(_norms(names, globs) for globs in NORMS)
+
+
+def choose_metrics(names: Sequence[str], metrics: Iterable[str] | None, source: str) -> dict[str, str]:
+    """The recording's name for each chosen column, and the column.
+
+    The training's loss, epoch and learning rate are called ``loss``, ``epoch`` and ``lr``, so that they are heard and
+    drawn as such; other columns, which only globs choose, keep their names.
+
+    Raises:
+        InputError: a glob fits no column.
+    """
+    chosen = list(names) if metrics is None else _fitting(names, metrics, source)
+    known: dict[str, str] = {}
+    for role, globs in METRICS.items():
+        training = [name for name in chosen if not fits(name.lower(), NOT_TRAINING)]
+        best = next((name for glob in globs for name in training if fits(name.lower(), [glob])), None)
+        if best is not None and best not in known.values():
+            known[role] = best
+    rest = [] if metrics is None else [name for name in chosen if name not in known.values()]
+    return known | {name: name for name in rest}
+
+
+def choose_step(names: Sequence[str], step: str | None, where: str) -> str:
+    """The column that counts steps.
+
+    Raises:
+        InputError: the one that was named is not there, or none is known to count steps.
+    """
+    if step is not None:
+        if step in names:
+            return step
+        raise InputError(f"{where}: there is no column called {step!r}; there are {shortened(names)}")
+    lowered = {name.lower(): name for name in reversed(names)}
+    for name in STEPS:
+        if name in lowered:
+            return lowered[name]
+    advice = "name the one that counts steps with step (on the command line --step)"
+    raise InputError(f"{where}: there is no column called 'step' among {shortened(names)}; {advice}")
+
+
+def layer_names(columns: Sequence[str]) -> tuple[str, ...]:
+    """Columns without what they share at their ends to say that they are gradient norms.
+
+    ``grad/conv1/norm`` and ``grad/fc1/norm`` are the layers ``conv1`` and ``fc1``.
+    """
+    parts = [re.split(r"([/.])", column) for column in columns]
+    shortest = min(len(words) for words in parts)
+    front = _spoken([{words[i] for words in parts} for i in range(shortest)])
+    back = _spoken([{words[-1 - i] for words in parts} for i in range(shortest)])
+    short = tuple("".join(words[front : len(words) - back]) for words in parts)
+    return short if all(short) and len(set(short)) == len(short) else tuple(columns)
+
+
+def _spoken(shared: list[set[str]]) -> int:
+    """How many parts (words and separators, from one end) go: up to the last shared word about gradients."""
+    length = 0
+    for index, words in enumerate(shared):
+        if len(words) > 1:
+            break
+        if re.search("grad|norm", min(words).lower()):
+            length = index + 2  # with the separator
+    return length
+
+
+def fits(name: str, globs: Iterable[str]) -> bool:
+    """Whether a name is, or fits as a glob, one of ``globs``; ``a/b`` and ``a.b`` are the same."""
+    dotted = name.replace("/", ".")
+    return any(name == glob or fnmatchcase(dotted, glob.replace("/", ".")) for glob in globs)
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Names for a message, the first dozen of them."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(name or "''" for name in names[:SHOWN]) + more if names else "no columns"
+
+
+def _norms(names: Sequence[str], globs: Sequence[str]) -> list[str]:
+    lowered = [(name, name.lower()) for name in names]
+    return [name for name, lower in lowered if fits(lower, globs) and not fits(lower, NOT_NORMS)]
+
+
+def _fitting(names: Sequence[str], globs: Iterable[str], source: str) -> list[str]:
+    globs = [globs] if isinstance(globs, str) else list(globs)
+    for glob in globs:
+        if not any(fits(name, [glob]) for name in names):
+            raise InputError(f"{source}: no column fits {glob!r}; there are {shortened(names)}")
+    return [name for name in names if fits(name, globs)]
