@@ -12,10 +12,11 @@ from gradmidi.errors import InputError, MissingPartError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-# name of the command (its module in this folder) and the line in the help
+# name of the command (its module in this folder, or in MODULES) and the line in the help
 COMMANDS = (
     ("train", "train the 2019 post's network on MNIST and leave norms, MIDI, sound and a picture"),
     ("render", "turn a recording (norms.csv) into MIDI, sound or a picture"),
+    ("import", "turn a TensorBoard run, a CSV, a JSONL or a W&B export into a recording"),
     ("play", "play a recording or a MIDI file on a MIDI port"),
     ("ports", "list the MIDI ports"),
     ("presets", "list the settings that `train` knows by name"),
@@ -24,6 +25,7 @@ COMMANDS = (
     ("doctor", "say what is installed, what is missing and what to run"),
     ("completion", "print a completion script for your shell"),
 )
+MODULES = {"import": "import_log"}  # a name that Python keeps for itself
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,7 +43,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"gradmidi {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, help_line in COMMANDS:
-        module = import_module(f"gradmidi.cli.{name}")
+        module = import_module(f"gradmidi.cli.{MODULES.get(name, name)}")
         command = commands.add_parser(name, help=help_line, description=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

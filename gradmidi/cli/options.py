@@ -31,6 +31,9 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     notes.add_argument("--tuning", metavar="NAME", default="auto", help="pitch over MIDI: auto, 12tet, bend or mts")
     notes.add_argument("--unit", metavar="LENGTH", default="50ms", help="one note: 50ms (default), 0.05s or 1/16")
     notes.add_argument("--tempo", metavar="BPM", type=float, default=125.0, help="quarters a minute (default 125)")
+    notes.add_argument(
+        "--duration", metavar="TIME", help="at most this long, such as 60s: a time-lapse of the run's peaks"
+    )
     notes.add_argument("--voices", metavar="FILE", help="who plays which layer: a TOML file")
     notes.add_argument("--max-voices", metavar="N", type=int, default=15, help="join layers into at most N voices")
     notes.add_argument("--layers", metavar="NAMES", help="only these layers, with commas; globs such as 'conv*' work")
@@ -78,23 +81,33 @@ def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
 
 
 def check_layers(args: argparse.Namespace, layers: Sequence[str]) -> None:
-    """Refuse, before a training, names of ``--layers`` that its recording will not have.
+    """Refuse, before a training, names of ``--layers`` that its recording will not have, or too short a ``--duration``.
 
     Raises:
-        InputError: a name or glob that fits none of ``layers``.
+        InputError: a name or glob that fits none of ``layers``, or a time in which not even one step can be played.
     """
     from gradmidi.recording import Recording
 
-    if args.layers:
-        Recording.from_arrays([[0.0] * len(layers)], layers).only(_patterns(args))
+    compose_recording(args, Recording.from_arrays([[1.0] * len(layers)], layers))
 
 
 def _patterns(args: argparse.Namespace) -> list[str]:
     return [name.strip() for name in args.layers.split(",")]
 
 
+def chosen_duration(args: argparse.Namespace) -> float | None:
+    """s that a piece lasts at most, if that is given.
+
+    Raises:
+        InputError: it is not a duration.
+    """
+    from gradmidi.composition.timing import parse_duration
+
+    return parse_duration(args.duration) if args.duration is not None else None
+
+
 def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:
     """The score that the options ask for."""
     from gradmidi.composition import compose
 
-    return compose(chosen_layers(args, recording), **compose_options(args))
+    return compose(chosen_layers(args, recording), duration=chosen_duration(args), **compose_options(args))

@@ -92,9 +92,21 @@ def _write_audio(job: Job, path: Path) -> Written:
 def _write_sine(job: Job, path: Path) -> Written:
     from gradmidi.outputs.sine import render_sine
 
-    sine = render_sine(job.recording, path, job.args.container, job.args.nonfinite)
+    sine = render_sine(_sine_steps(job), path, job.args.container, job.args.nonfinite)
     detail = f"exact 200 Hz + 100 Hz × norm, {sine.samples} samples"
     return Written("sine", str(path), sine.seconds, detail + (f", {sine.alarms} alarms" if sine.alarms else ""))
+
+
+def _sine_steps(job: Job) -> Recording:
+    """The recording or, where a duration is given, as many bins of it as the sine plays within that time."""
+    from gradmidi.cli.options import chosen_duration
+    from gradmidi.composition.timelapse import time_lapse
+    from gradmidi.composition.timing import POST_UNIT, Timing
+
+    duration = chosen_duration(job.args)
+    if duration is None:
+        return job.recording
+    return time_lapse(job.recording, Timing(POST_UNIT).steps_within(duration, len(job.recording.layers))).alarmed()
 
 
 def _write_picture(job: Job, path: Path) -> Written:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gradmidi.cli.options import add_output_options, add_sound_options
+from gradmidi.cli.source_options import SOURCES, add_source_options, read_recording
 from gradmidi.errors import InputError
 
 TARGETS = (
@@ -16,9 +17,10 @@ TARGETS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recording", metavar="NORMS.csv", help="a recording, or any CSV with a step column")
+    parser.add_argument("recording", metavar="NORMS.csv", help=f"a recording, {SOURCES}")
     for name, help_line in TARGETS:
         parser.add_argument(f"--{name}", metavar="FILE", help=help_line)
+    add_source_options(parser)
     add_sound_options(parser)
     add_output_options(parser)
 
@@ -29,14 +31,16 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.console import Reporter
     from gradmidi.cli.options import chosen_layers, compose_recording
     from gradmidi.cli.perform import Job, check_targets, report, write_all
-    from gradmidi.recording import Recording
 
     targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}
     if not targets:
         raise InputError("say what to make: --mid FILE, --wav FILE, --sine FILE or --plot FILE")
     check_targets(targets)
-    recording = chosen_layers(args, Recording.load(args.recording))
-    job = Job(args, recording, compose_recording(args, recording), Reporter(args))
+    reporter = Reporter(args)
+    recording = chosen_layers(args, read_recording(args, args.recording))
+    if "notice" in recording.meta:
+        reporter.say(recording.meta["notice"], style="yellow")
+    job = Job(args, recording, compose_recording(args, recording), reporter)
     done = write_all(job, targets)
     report(job, done)
     return 0 if all(item.written for item in done) else 1

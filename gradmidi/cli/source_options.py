@@ -1,0 +1,41 @@
+"""What a command reads, and the options that choose within a log of something else."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradmidi.recording import Recording
+
+SOURCES = "a TensorBoard folder or event file, a CSV, a .jsonl or an export of Weights & Biases"
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """What to take from a log: ``--columns``, ``--metrics``, ``--step`` and ``--run``."""
+    group = parser.add_argument_group("from a log")
+    group.add_argument(
+        "--columns",
+        metavar="GLOB",
+        nargs="+",
+        help="columns that are layers, such as 'grad*/norm'; else by their names",
+    )
+    group.add_argument(
+        "--metrics", metavar="GLOB", nargs="+", help="columns that go with them (else loss, epoch and lr)"
+    )
+    group.add_argument("--step", metavar="NAME", help="the column that counts steps")
+    group.add_argument("--run", dest="log_run", metavar="NAME", help="the run, where there are several")
+
+
+def read_recording(args: argparse.Namespace, source: str) -> Recording:
+    """The recording that the options choose.
+
+    Raises:
+        InputError: as :func:`gradmidi.logs.source.read_source`.
+        MissingPartError: tensorboard is needed and not installed.
+    """
+    from pathlib import Path
+
+    from gradmidi.logs.source import read_source
+
+    return read_source(Path(source), args.columns, args.metrics, args.step, args.log_run)
