@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradmidi.composition import compose
     from gradmidi.errors import InputError, MissingPartError
+    from gradmidi.measure.probe import GradientProbe
     from gradmidi.outputs.live import play
     from gradmidi.outputs.sine import render_sine
     from gradmidi.recording import Recording
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "GradientProbe": "gradmidi.measure.probe",
     "InputError": "gradmidi.errors",
     "MissingPartError": "gradmidi.errors",
     "Recording": "gradmidi.recording",
@@ -34,6 +36,7 @@ _HOME = {
 }
 
 __all__ = [
+    "GradientProbe",
     "InputError",
     "MissingPartError",
     "Recording",
