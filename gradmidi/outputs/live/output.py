@@ -56,6 +56,7 @@ class LiveOutput:
 
     Attributes:
         port, system: the full name of what was opened, and what carries it (ALSA, JACK, CoreMIDI …).
+        channels: who plays where, as a DAW counts, such as "channel 1: conv1"; MIDI itself has no names for channels.
 
     Raises:
         InputError: an argument that cannot be used, or an unknown port.
@@ -84,6 +85,7 @@ class LiveOutput:
         self._waits = pace == "wait"
         self._link = open_link(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
         self.port, self.system = self._link.port, self._link.system
+        self.channels = tuple(f"channel {voice.channel + 1}: {voice.name}" for voice in composer.voices)
         self._process = os.getpid()
         self._heard = 0
         self._alarm_sounds = False

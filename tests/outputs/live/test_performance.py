@@ -13,7 +13,7 @@ from gradmidi.errors import InputError, MissingPartError, TrainingWarning
 from gradmidi.outputs.live import LiveOutput, play
 from gradmidi.outputs.midi_events import note_events
 from gradmidi.outputs.tuning import choose_tuning
-from tests.outputs.live.devices import is_note_on, is_panic, one_row, read_file
+from tests.outputs.live.devices import is_note_off, is_note_on, is_panic, one_row, read_file
 
 FAST = Timing(unit=0.002)
 SNARE = 38
@@ -99,6 +99,13 @@ def test_an_alarm_cuts_the_step_that_sounds(file_port):
     # layer 2's place in the step is 0.5 s after its beginning, which follows within LATENCY
     assert snare[0] - began == pytest.approx(0.55, abs=0.1)
     assert report.alarms == 1
+    assert most_at_once(now) == 1  # the note that was cut has ended, and those after it never began
+
+
+def most_at_once(sent):
+    """Notes that sounded together."""
+    changes = [is_note_on(heard.data) - is_note_off(heard.data) for heard in sent]
+    return max(np.cumsum(changes))
 
 
 def test_clock_ticks_24_a_quarter_with_steps_on_the_ticks(file_port):
