@@ -200,10 +200,12 @@ def jack_server() -> Iterator[str]:
     except FileNotFoundError:
         yield f"file:{os.devnull}"
         return
-    time.sleep(2)
-    yield ""
-    server.terminate()
-    server.wait()
+    try:
+        time.sleep(2)
+        yield ""
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def main() -> None:
