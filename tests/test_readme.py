@@ -18,6 +18,8 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 INSTALLS = ("pip install", "make ")  # what .ci/run itself does
 # What a reader has already: a model, an optimizer and data.
 PRELUDE = """
+import os
+os.environ["KERAS_BACKEND"] = "torch"
 import torch
 import gradmidi
 from torch import nn
