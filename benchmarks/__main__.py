@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("probe_cost", "render_speed")
+NAMES = ("probe_cost", "render_speed", "live_lateness", "mappings")
 
 for name in sys.argv[1:] or NAMES:
     import_module(f"benchmarks.{name}").main()
