@@ -159,7 +159,7 @@ class _Listener:
         if self._live is not None:
             self._live.feed(row)
         score = self._composer.feed(row)
-        self._bar.show(step.step + 1, f"loss {step.loss:.3f}  {_notes(score)}")
+        self._bar.show(step.step + 1, f"loss {step.loss:.4g}  {_notes(score)}")
         for text in score.marks.of(*ANOMALIES).text.tolist():
             what = text.partition(" step ")[0]
             if what not in self._told:
