@@ -15,6 +15,7 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 # name of the command (its module in this folder, or in MODULES) and the line in the help
 COMMANDS = (
     ("train", "train the 2019 post's network on MNIST and leave norms, MIDI, sound and a picture"),
+    ("run", "run a training script as it is and record every optimizer in it"),
     ("render", "turn a recording (norms.csv) into MIDI, sound or a picture"),
     ("import", "turn a TensorBoard run, a CSV, a JSONL or a W&B export into a recording"),
     ("play", "play a recording or a MIDI file on a MIDI port"),

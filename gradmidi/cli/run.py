@@ -1,0 +1,119 @@
+"""Run a training script as it is and record the gradient norms of every optimizer in it: no line of code needed.
+
+Put the command behind --. It runs as it would by itself: same arguments, input, output, signals and exit code; training
+is bit for bit the same. When it ends, in whatever way, the recording is whole and the files asked for are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradmidi.cli.live_options import add_live_options
+from gradmidi.cli.options import add_sound_options
+from gradmidi.cli.render import TARGETS
+from gradmidi.errors import InputError, MissingPartError
+
+if TYPE_CHECKING:
+    from gradmidi.cli.console import Reporter
+    from gradmidi.measure.handover import Handover
+
+LIMITS = """\
+All optimizers that exist when the first of them steps go into one recording, DIR/norms.csv; one that is made later, and
+one in another process that trains by itself, into norms-2.csv and so on. The first one is played and rendered.
+
+Limits: gradmidi has to be installed in the Python that trains. Of a distributed training rank 0 is recorded. Not heard:
+sharded parameters (FSDP, DeepSpeed: use gradmidi.listen), a compiled optimizer.step, optimizers that are no
+torch.optim.Optimizer, Python started with -I, -E or -S or without the environment it was given. Losses, epochs, and
+steps that a GradScaler skipped are not in the recording."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = LIMITS
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.usage = "gradmidi run [options] -- COMMAND [ARGUMENT ...]"
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: python train.py --lr 1")
+    parser.add_argument("--out", metavar="DIR", default="out", help="where norms.csv goes (default: out)")
+    for name, help_line in TARGETS:
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"when the script has ended: {help_line}")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors and what the script says")
+    add_live_options(parser)
+    add_sound_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from tempfile import TemporaryDirectory
+
+    from gradmidi.cli.child import run_child
+    from gradmidi.cli.console import Reporter
+    from gradmidi.cli.perform import check_targets
+    from gradmidi.measure.handover import give, recordings
+
+    command = args.program[1:] if args.program[:1] == ["--"] else args.program
+    if not command:
+        raise InputError("say what to run: gradmidi run -- python train.py")
+    targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}
+    check_targets(targets)
+    handover = _handover(args, command)
+    _check_port(handover)
+    with TemporaryDirectory(prefix="gradmidi-run-") as name:
+        folder = Path(name)
+        code = run_child(command, give(handover, folder))
+        found = [Path(args.out) / path.name for path in recordings(handover, folder)]
+    reporter = Reporter(argparse.Namespace(json=False, quiet=args.quiet))
+    try:
+        _finish(args, found, targets, reporter)
+    except (InputError, MissingPartError) as error:
+        # The exit code is the script's, whatever becomes of the music.
+        print(f"gradmidi run: {error}", file=sys.stderr)
+    return code
+
+
+def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
+    import shlex
+
+    from gradmidi.cli.live_options import live_arguments
+    from gradmidi.cli.options import chosen_duration, compose_options
+    from gradmidi.measure.handover import Handover
+    from gradmidi.session import OWN_PORT
+
+    chosen_duration(args)
+    args.soundfont = args.soundfont and str(Path(args.soundfont).resolve())
+    composing = compose_options(args)
+    live = None if args.live is None else args.live or OWN_PORT
+    return Handover(Path(args.out).resolve(), {"title": shlex.join(command)}, live, live_arguments(args), composing)
+
+
+def _check_port(handover: Handover) -> None:
+    """Open the port once before the script starts, because within it a failure could only be a warning."""
+    from gradmidi.composition.composer import Composer
+    from gradmidi.outputs.live import LiveOutput
+    from gradmidi.session import OWN_PORT
+
+    if handover.live is not None:
+        composer = Composer(("layer",), **handover.composer_options)
+        port = None if handover.live == OWN_PORT else handover.live
+        LiveOutput(composer, port, **handover.live_options).close(drain=False)
+
+
+def _finish(args: argparse.Namespace, found: list[Path], targets: dict[str, Path], reporter: Reporter) -> None:
+    """Say what was recorded, and render the first recording."""
+    from gradmidi.cli.options import chosen_layers, compose_recording
+    from gradmidi.cli.perform import Job, write_all
+    from gradmidi.recording import Recording
+
+    if not found:
+        raise InputError("no optimizer step was heard; `gradmidi run --help` ends with what cannot be")
+    for path in found:
+        with path.open("rb") as file:
+            steps = sum(not line.startswith(b"#") for line in file) - 1
+        reporter.say(f"{path}: {steps} steps")
+    if not targets:
+        reporter.say(f"to hear it: gradmidi render {found[0]} --mid run.mid --wav run.wav")
+        return
+    first = chosen_layers(args, Recording.load(found[0]))
+    for item in write_all(Job(args, first, compose_recording(args, first), reporter), targets):
+        if item.written:
+            reporter.say(f"{item.file}: {item.detail}")
