@@ -25,7 +25,8 @@ from gradmidi.outputs.live.targets import open_target
 from gradmidi.outputs.live.wire import Frame, Unpacker
 
 LOOK_EVERY = 0.1  # s between looks at whether the training process still lives
-FLUSH = 0.05  # s for the last messages to leave before the port closes: over two JACK periods
+FLUSH = 0.1  # s for the last messages to leave before the port closes: more than the longest usual JACK period
+PANICS = 2  # an overloaded JACK server loses whole periods; that must not be the one that ends the notes
 PIECE = 65536  # bytes read at once
 FULL_FRAMES, FULL_PIECES = 20_000, 16  # held at most; beyond it the pipe is left to fill
 REALTIME_PRIORITY = 20
@@ -57,8 +58,9 @@ def main() -> None:
     failure = _play(schedule, inbox, options["parent"])
     say(**stage.report(), failure=failure)
     with suppress(Exception):
-        stage.fall_silent()
-        time.sleep(FLUSH)
+        for _ in range(PANICS):
+            stage.fall_silent()
+            time.sleep(FLUSH)
         if not failure:
             stage.close()
     # Closing a client of a dead server can hang, and so could the interpreter's own tidying up.

@@ -61,7 +61,8 @@ def backend(request):
 def start_training(*options: object) -> subprocess.Popen:
     """``training.py`` (a torch training that is played live) with options."""
     command = [sys.executable, str(HERE / "training.py"), *map(str, options)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, text=True, **pipes)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradmidi.recording import Recording
 
-PERIOD = 1024  # frames; at 48 kHz 21 ms. On a busy machine shorter periods are missed, and their messages lost
+PERIOD = 2048  # frames; at 48 kHz 43 ms. A busy machine misses shorter periods, and what was in them is lost
 LIMIT = 10.0  # s that anything may take to appear
 
 
@@ -27,12 +27,12 @@ class Heard(NamedTuple):
 class Jack:
     """A JACK server of our own name, so that several test runs can stand side by side."""
 
-    def __init__(self, name: str, period: int = PERIOD) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self.env = {**os.environ, "JACK_DEFAULT_SERVER": self.name, "JACK_NO_AUDIO_RESERVATION": "1"}
         # In a session of its own: the whole server can be killed, and nothing else is.
         self._process = subprocess.Popen(
-            ["jackd", "--no-realtime", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", str(period)],
+            ["jackd", "--no-realtime", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", str(PERIOD)],
             env=self.env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

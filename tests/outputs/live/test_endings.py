@@ -1,17 +1,13 @@
 """Six ways for a training to end, and a seventh: each a real process, ended for real, while notes sound."""
 
 import signal
-import subprocess
-import threading
 import time
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from gradmidi.recording import Recording
 from tests.outputs.live.conftest import start_training
-from tests.outputs.live.devices import Receiver, is_note_off, is_note_on, wait_until
+from tests.outputs.live.devices import is_note_off, is_note_on, wait_until
 
 UNIT = 0.25  # s a note, two notes and two rests a step
 WITHIN = 0.5  # s from the end of the training to the last message
@@ -28,56 +24,43 @@ ENDINGS = {
 }
 
 
-class Running(NamedTuple):
-    """A training, who listens to it, its recording, and the time at which it ended (once it has)."""
-
-    process: subprocess.Popen
-    receiver: Receiver
-    norms: Path
-    ended: list[float]
-
-
 @pytest.fixture(scope="module")
 def trainings(shared_jack, tmp_path_factory):
-    """All of them at once, as each takes its time to load torch."""
-    running = {}
+    """Process and recording by ending. They load torch together, and then wait to be told to begin."""
+    started = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JACK_DEFAULT_SERVER", shared_jack.name)
-        for number, (how, (ends_by, _)) in enumerate(ENDINGS.items()):
-            receiver = Receiver(shared_jack, f"ending{number}")
+        for how, (number, _) in ENDINGS.items():
             norms = tmp_path_factory.mktemp("ending") / "norms.csv"
-            ending = ["--ending", how, "--steps", 200] if ends_by is None else ["--steps", 10_000]
+            ending = ["--ending", how, "--steps", 100] if number is None else []
             workers = ["--workers"] if "workers" in how else []
-            process = start_training(receiver.port, "--norms", norms, "--unit", UNIT, *ending, *workers)
-            running[how] = Running(process, receiver, norms, [])
-            threading.Thread(target=_note_end, args=(running[how],), daemon=True).start()
-    yield running
-    for training in running.values():
-        training.process.kill()
-        training.process.communicate()
-        training.receiver.stop()
-
-
-def _note_end(training: Running) -> None:
-    training.process.wait()
-    training.ended.append(time.perf_counter())
+            options = ["--norms", norms, "--unit", UNIT, "--wait", *ending, *workers]
+            started[how] = start_training("receiver", *options), norms
+    for process, _ in started.values():
+        assert process.stdout.readline() == "ready\n"
+    yield started
+    for process, _ in started.values():
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-def test_every_note_ends_within_half_a_second(how, trainings):
-    process, receiver, norms, ended = trainings[how]
+def test_every_note_ends_within_half_a_second(how, trainings, receiver):
+    process, norms = trainings[how]
     number, code = ENDINGS[how]
+    process.stdin.write("begin\n")
+    process.stdin.flush()
+    wait_until(lambda: number is None or sounding(receiver.messages()))
     if number is not None:
-        wait_until(lambda: any(map(is_note_on, receiver.messages())), limit=30)
-        wait_until(lambda: sounding(receiver.messages()))
         process.send_signal(number)
-    wait_until(lambda: ended, limit=30)
+    process.wait(15)
+    ended = time.perf_counter()
     assert process.returncode == code
     time.sleep(WITHIN + 0.2)
     # sustain off, all notes off, all sound off, on each channel that was used: two layers and the percussion
     panic = [bytes((0xB0 | channel, controller, 0)) for channel in (0, 1, 9) for controller in (64, 123, 120)]
     assert receiver.messages()[-9:] == panic
-    assert receiver.heard[-1].at - ended[0] < WITHIN
+    assert receiver.heard[-1].at - ended < WITHIN
     assert any(map(is_note_on, receiver.messages()))
     assert not sounding(receiver.messages())
     assert len(Recording.load(norms)) > 5

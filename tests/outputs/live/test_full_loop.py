@@ -1,6 +1,5 @@
 """The whole way: norms → live MIDI → FluidSynth over JACK → recorded audio, whose pitches are measured."""
 
-import os
 import subprocess
 
 import numpy as np
@@ -11,24 +10,15 @@ from gradmidi.composition.timing import Timing
 from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
 from tests.conftest import PURE_TONE
-from tests.outputs.live.devices import Jack, wait_until
+from tests.outputs.live.devices import wait_until
 
 UNIT = 0.3  # s a note
-PERIOD = 2048  # frames, 43 ms: on a busy machine shorter ones are missed, and silence is recorded instead
 RATE = 48000
 CENTS = 5  # FluidSynth cuts pitches to whole cents, the bend is exact to 1.3, and the measurement to 2
 
 
 @pytest.fixture
-def patient_jack(shared_jack, monkeypatch):
-    server = Jack(f"gradmidi-patient-{os.getpid()}", PERIOD)
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def fluidlive(patient_jack, need_program):
+def fluidlive(jack, need_program):
     """FluidSynth as a program of its own, with a SoundFont of pure tones, reading MIDI from JACK."""
     need_program("fluidsynth", "jack_rec")
     names = ["-o", "midi.jack.id=fluidlive", "-o", "audio.jack.id=fluidlive", "-o", "synth.reverb.active=0"]
@@ -38,7 +28,7 @@ def fluidlive(patient_jack, need_program):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: {"fluidlive:midi_00", "fluidlive:left"} <= set(patient_jack.ports().split()))
+    wait_until(lambda: {"fluidlive:midi_00", "fluidlive:left"} <= set(jack.ports().split()))
     yield process
     process.communicate(b"quit\n", timeout=10)
 
@@ -50,7 +40,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_the_pitches_in_the_recorded_audio_are_those_sent(route, fluidlive, patient_jack, tmp_path):
+def test_the_pitches_in_the_recorded_audio_are_those_sent(route, fluidlive, jack, tmp_path):
     port, source = ROUTES[route]
     recording = Recording.from_arrays([[0.5, 2.0], [1.3, 0.7], [4.0, 0.2]], layers=("a", "b"))
     timing = Timing(UNIT, rest=1)
@@ -59,8 +49,8 @@ def test_the_pitches_in_the_recorded_audio_are_those_sent(route, fluidlive, pati
     with LiveOutput(
         Composer(recording.layers, scale=None, timing=timing), port, pace="wait", soundfont=PURE_TONE
     ) as out:
-        recorder = subprocess.Popen(command, env=patient_jack.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: "jackrec" in patient_jack.ports() or "jack_rec" in patient_jack.ports())
+        recorder = subprocess.Popen(command, env=jack.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: "jackrec" in jack.ports() or "jack_rec" in jack.ports())
         for step in range(len(recording)):
             out.feed(recording.rows(step, step + 1))
     recorder.wait(10)

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import os
+import sys
 import time
 
 import numpy as np
@@ -26,7 +27,11 @@ parser.add_argument("--pause", type=float, default=0.003, help="s a step, so tha
 parser.add_argument("--ending", default="normal", help="normal, exception or exit")
 parser.add_argument("--unit", type=float, default=0.05)
 parser.add_argument("--workers", action="store_true")
+parser.add_argument("--wait", action="store_true", help="begin when a line comes on stdin")
 args = parser.parse_args()
+if args.wait:
+    print("ready", flush=True)
+    sys.stdin.readline()
 
 torch.manual_seed(0)
 torch.set_num_threads(1)
