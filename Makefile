@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: $(VENV)/.ready
 	@.ci/system-parts libfluidsynth3
 	$(BIN)/gradmidi train --out out $(ARGS)
+	@echo "now listen to out/gradients.wav and look at out/score.png"
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest $(ARGS)

@@ -106,10 +106,19 @@ class NumberReader:
             if len(cells) != len(self.columns):
                 wrong = f"{len(cells)} columns where the header has {len(self.columns)}"
                 raise InputError(f"{where}: {wrong}; the line is cut short?")
-            rows.append([_number(where, name, cell) for name, cell in zip(self.columns, cells, strict=True)])
+            rows.append([self._number(where, name, cell) for name, cell in zip(self.columns, cells, strict=True)])
         empty = np.array([[cell is None for cell in row] for row in rows])
         values = np.array([[np.nan if cell is None else cell for cell in row] for row in rows])
         return Block(values, empty)
+
+    def _number(self, where: str, column: str, cell: str) -> float | None:
+        """``None`` for an empty cell; ``2,3`` is 2.3 where the comma is not the delimiter, as spreadsheets write it."""
+        if not cell.strip():
+            return None
+        try:
+            return float(cell if self.delimiter == "," else cell.replace(",", "."))
+        except ValueError:
+            raise InputError(f"{where}, column {column!r}: {cell.strip()[:40]!r} is not a number") from None
 
     def _line_at(self, offset: int) -> int:
         """Number of the line that begins there; counted only for what is wrong with it."""
@@ -120,15 +129,6 @@ class NumberReader:
             count += self.file.read(min(BLOCK_BYTES, offset - self.file.tell())).count(b"\n")
         self.file.seek(here)
         return 1 + count
-
-
-def _number(where: str, column: str, cell: str) -> float | None:
-    if not cell.strip():
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        raise InputError(f"{where}, column {column!r}: {cell.strip()[:40]!r} is not a number") from None
 
 
 def _by_numpy(text: bytes, delimiter: str) -> NDArray[np.float64]:

@@ -23,6 +23,8 @@ from gradmidi.recording import Recording
 
 FORMAT = "gradmidi recording 1"
 STEP = "step"
+OWN_KEYS = ("format", "layers")  # of the metadata, not to be had from outside
+CLASH = " (layer)"  # behind the column of a layer that is called like a metric
 
 
 class RecordingWriter:
@@ -56,7 +58,8 @@ class RecordingWriter:
             self._file = self.path.open("wb", buffering=0)
             self._file.write(_head(self.layers, self.metrics, meta or {}).encode())
         except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}; choose another folder") from error
+            reason = "a file is in the way of its folder" if isinstance(error, FileExistsError) else error.strerror
+            raise InputError(f"cannot write {self.path}: {reason}; choose another folder") from error
 
     def append(
         self,
@@ -106,12 +109,24 @@ def save(recording: Recording, path: Path) -> None:
 
 def _head(layers: tuple[str, ...], metrics: tuple[str, ...], meta: Mapping[str, object]) -> str:
     out = io.StringIO()
-    lines = {"format": FORMAT, "layers": json.dumps(list(layers), ensure_ascii=False)}
-    lines |= {key: str(value) for key, value in meta.items() if key not in lines}
-    for key, value in lines.items():
-        out.write(f"# {key}: {' '.join(str(value).split())}\n")
-    csv.writer(out, lineterminator="\n").writerow([STEP, *metrics, *layers])
+    out.write(f"# format: {FORMAT}\n# layers: {json.dumps(list(layers), ensure_ascii=False)}\n")
+    for key, value in meta.items():
+        if key not in OWN_KEYS:
+            out.write(f"# {_one_line(key)}: {_one_line(value)}\n")
+    taken = {STEP, *metrics}
+    columns = [_one_line(name) + CLASH * (_one_line(name) in taken) for name in layers]
+    csv.writer(out, lineterminator="\n").writerow([STEP, *metrics, *columns])
     return out.getvalue()
+
+
+def layer_column(layer: str, columns: Sequence[str]) -> str | None:
+    """Which of a recording's columns holds a layer: that of its name, or the one that says it is not the metric."""
+    name = _one_line(layer)
+    return next((column for column in (name + CLASH, name) if column in columns), None)
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _line(

@@ -12,7 +12,7 @@ import numpy as np
 from gradmidi.errors import InputError
 from gradmidi.number_blocks import PANDAS_BYTES, NumberReader
 from gradmidi.recording import Recording
-from gradmidi.recording_csv import FORMAT, STEP
+from gradmidi.recording_csv import FORMAT, OWN_KEYS, STEP, layer_column
 
 # Columns of a plain CSV (one without our metadata) that are not layers, by the names people give them.
 METRIC_COLUMNS = frozenset(
@@ -93,14 +93,16 @@ def _check_end(path: Path, file: BinaryIO) -> None:
     file.seek(-1, 2)
     if file.read(1) != b"\n":
         file.seek(0)
-        raise InputError(f"{path}, line {sum(1 for _ in file)}: the line is cut short; delete it and try again")
+        raise InputError(
+            f"{path}, line {sum(1 for _ in file)}: the line is cut short; delete it, the lines before it are whole"
+        )
     file.seek(begin)
 
 
 def _recording(path: Path, file: BinaryIO, head: Head) -> Recording:
     names, layers = head.names, _layers(path, head.names, head.meta)
-    where = [names.index(layer) for layer in layers]
-    others = [i for i, name in enumerate(names) if name not in layers]
+    where = [names.index(column) for column in layers.values()]
+    others = [i for i in range(len(names)) if i not in set(where)]
     large = path.stat().st_size >= PANDAS_BYTES
     norms, gaps, rest = [], [], []
     for block in NumberReader(file, str(path), names, head.delimiter, large).blocks():
@@ -113,22 +115,23 @@ def _recording(path: Path, file: BinaryIO, head: Head) -> Recording:
     steps = metrics.pop(STEP)
     if not (np.isfinite(steps) & (steps == np.floor(steps))).all():
         raise InputError(f"{path}: the column 'step' must hold whole numbers")
-    meta = {key: value for key, value in head.meta.items() if key not in ("format", "layers")}
-    return Recording(layers, steps.astype(np.int64), np.concatenate(norms), metrics, meta, np.concatenate(gaps))
+    meta = {key: value for key, value in head.meta.items() if key not in OWN_KEYS}
+    return Recording(tuple(layers), steps.astype(np.int64), np.concatenate(norms), metrics, meta, np.concatenate(gaps))
 
 
-def _layers(path: Path, names: list[str], meta: dict[str, str]) -> tuple[str, ...]:
-    """Named in the metadata of our own files; elsewhere every column that is not a usual metric."""
+def _layers(path: Path, names: list[str], meta: dict[str, str]) -> dict[str, str]:
+    """Column by layer: named in the metadata of our own files; elsewhere every column that is not a usual metric."""
     if meta.get("format") == FORMAT and "layers" in meta:
         try:
-            layers = tuple(str(name) for name in json.loads(meta["layers"]))
+            found = {str(name): layer_column(str(name), names) for name in json.loads(meta["layers"])}
         except ValueError:
             raise InputError(f"{path}: the line '# layers:' is not a JSON list of names") from None
-        missing = [layer for layer in layers if layer not in names]
+        missing = [layer for layer, column in found.items() if column is None]
         if missing:
             raise InputError(f"{path}: the column {missing[0]!r} is missing, though '# layers:' names it")
+        layers = {layer: column for layer, column in found.items() if column is not None}
     else:
-        layers = tuple(name for name in names if name != STEP and name.lower() not in METRIC_COLUMNS)
+        layers = {name: name for name in names if name != STEP and name.lower() not in METRIC_COLUMNS}
     if not layers:
         raise InputError(f"{path}: there is no layer column beside {', '.join(names)}")
     return layers

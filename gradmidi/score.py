@@ -77,6 +77,7 @@ class Score:
         length: s, the last rest included.
         held: True for drones: the last note of each voice may go on in a score that follows.
         title: shown as the piece's name.
+        about: what its pitches mean, such as the scale and the mapping, for a person to read.
         tempo: quarters a minute, for the bar lines of a DAW; it does not change the times above.
 
     Raises:
@@ -95,6 +96,7 @@ class Score:
     length: float
     held: bool = False
     title: str = "gradmidi"
+    about: str = ""
     tempo: float = DEFAULT_TEMPO
 
     def __post_init__(self) -> None:

@@ -33,6 +33,18 @@ def test_save_and_load_keep_every_bit(sick, tmp_path):
     assert loaded.meta == sick.meta
 
 
+def test_any_layer_name_comes_back(tmp_path):
+    """Modules may be called anything, even like our own columns."""
+    names = ("loss", "step", "epoch", "two\nlines", "a,b", "# c", 'say "d"', "ü 層", "double  space")
+    odd = Recording(names, np.arange(3), np.arange(27.0).reshape(3, 9), {"epoch": np.ones(3), "loss": np.arange(3.0)})
+    odd.save(tmp_path / "saved.csv")
+    with RecordingWriter(tmp_path / "appended.csv", names) as writer:
+        for step in range(3):
+            writer.append(step, odd.norms[step], {"epoch": 1, "loss": step})
+    assert same(Recording.load(tmp_path / "saved.csv"), odd)
+    assert same(Recording.load(tmp_path / "appended.csv"), odd)
+
+
 @pytest.mark.parametrize("name", ["n.csv", "n.npz"])
 def test_extreme_numbers_come_back_exactly(name, tmp_path):
     norms = np.array([[5e-324, 1.7976931348623157e308, 0.1 + 0.2], [-0.0, 1 / 3, np.float64(np.float32(0.1))]])
@@ -128,7 +140,9 @@ def test_plain_csv_with_a_step_column(tmp_path):
     assert plain.gaps.tolist() == [[False, False], [True, False]]
 
 
-@pytest.mark.parametrize("head", ["step;a;b\n0;1.5;2\n1;2.5;3\n", "step\ta\tb\n0\t1.5\t2\n1\t2.5\t3\n"])
+@pytest.mark.parametrize(
+    "head", ["step;a;b\n0;1.5;2\n1;2.5;3\n", "step;a;b\n0;1,5;2\n1;2,5;3,0\n", "step\ta\tb\n0\t1.5\t2\n1\t2.5\t3\n"]
+)
 def test_other_delimiters(head, tmp_path):
     (tmp_path / "x.csv").write_text(head)
     assert Recording.load(tmp_path / "x.csv").norms.tolist() == [[1.5, 2.0], [2.5, 3.0]]

@@ -21,7 +21,9 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 def add_sound_options(parser: argparse.ArgumentParser) -> None:
     """How norms become notes and sound."""
     notes = parser.add_argument_group("notes")
-    notes.add_argument("--scale", metavar="SCALE", help="such as 'D dorian', 'chromatic', '0 3 5 7 10' or none")
+    notes.add_argument(
+        "--scale", metavar="SCALE", help="'D dorian', '0 3 5 7 10', FILE.scl or none (default: A minor pentatonic)"
+    )
     notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: log (default), post, adaptive or rank")
     notes.add_argument("--invert", action="store_true", help="large norms low, small ones high")
     notes.add_argument("--beyond", metavar="HOW", help="tones beyond the mapping's range: clamp or fold (by octaves)")
@@ -62,7 +64,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     check_tuning(args.tuning)
     check_choices(args.container, args.nonfinite)
     find_soundfont(args.soundfont)
-    text = args.scale or DEFAULT_SCALE
+    text = DEFAULT_SCALE if args.scale is None else args.scale
     return {
         "timing": Timing(parse_unit(args.unit, args.tempo), tempo=args.tempo),
         "scale": None if text.strip().lower() == "none" else Scale.parse(text),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gradmidi.score import Score
 
 
+CROWDED = 0.3  # share of the norms on the lowest tone above which a person is told
+
+
 @dataclass(frozen=True)
 class Written:
     """A file that was written (or, with a reason, was not): its kind, path, seconds of sound and details."""
@@ -58,6 +61,10 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
     counts = Counter(job.score.marks.of(*ANOMALIES).kind.tolist())
     rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
     job.reporter.table(("what", "file", "plays", "how"), rows)
+    job.reporter.say(f"pitches: {job.score.about}")
+    below = _share_below_range(job)
+    if below > CROWDED:
+        job.reporter.say(f"{below:.0%} of the norms are below 0.001 and share the lowest tone; try --mapping adaptive")
     if counts:
         job.reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
     job.reporter.result(
@@ -73,7 +80,9 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
 
 def _write_midi(job: Job, path: Path) -> Written:
     exactness = job.score.save_midi(path, tuning=job.args.tuning)
-    detail = f"{exactness.notes} notes, {exactness.tuning}, pitch exact to {exactness.largest_error:.2g} cents"
+    drums = len(job.score) - exactness.notes
+    count = f"{exactness.notes} notes" + (f" and {drums} drums" if drums else "")
+    detail = f"{count}, {exactness.tuning}, pitch exact to {exactness.largest_error:.2g} cents"
     if exactness.out_of_range:
         detail += f"; {exactness.out_of_range} notes lie beyond MIDI's keys"
     return Written("MIDI", str(path), job.score.length, detail)
@@ -113,7 +122,7 @@ def _write_picture(job: Job, path: Path) -> Written:
     from gradmidi.outputs.picture import save_picture
 
     save_picture(job.score, job.recording, path)
-    return Written("picture", str(path), None, "piano roll and loss")
+    return Written("picture", str(path), None, "piano roll" + " and loss" * ("loss" in job.recording.metrics))
 
 
 WRITERS: dict[str, Callable[[Job, Path], Written]] = {
@@ -137,6 +146,16 @@ def check_targets(targets: dict[str, Path]) -> None:
     for kind, path in targets.items():
         if path.suffix.lower() not in endings[kind]:
             raise InputError(f"--{kind} {path}: the name must end in {' or '.join(endings[kind])}")
+
+
+def _share_below_range(job: Job) -> float:
+    """Share of the norms above zero that the logarithmic mapping, where it is used, cannot tell apart."""
+    from gradmidi.composition.mapping import DEFAULT_MAPPING, LOWEST_NORM
+
+    if (job.args.mapping or DEFAULT_MAPPING) != "log":
+        return 0.0
+    above_zero = job.recording.norms[job.recording.norms > 0]
+    return float((above_zero < LOWEST_NORM).mean()) if len(above_zero) else 0.0
 
 
 def _clock(seconds: float | None) -> str:

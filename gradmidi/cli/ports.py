@@ -18,8 +18,9 @@ def run(args: argparse.Namespace) -> int:
 
     reporter = Reporter(args)
     ports = list_ports(args.backend)
-    reporter.table(("number", "port", "system"), [(str(port.number), port.name, port.system) for port in ports])
-    if not ports:
+    if ports:
+        reporter.table(("number", "port", "system"), [(str(port.number), port.name, port.system) for port in ports])
+    else:
         reporter.say("no MIDI port is open; --live alone opens one called gradmidi, see docs/daw.md")
     reporter.result([port._asdict() for port in ports])
     return 0

@@ -87,6 +87,13 @@ class Composer:
         self._epoch = float("nan")
         self._sounding = np.full(count, np.nan)
 
+    @property
+    def about(self) -> str:
+        """Scale, mapping and, if layers are joined, how, for a person."""
+        scale = "no scale" if self.scale is None else str(self.scale)
+        joined = [] if self.grouping.is_trivial else [f"{len(self.layers)} layers in {len(self.voices) - 1} voices"]
+        return ", ".join([scale, mappings.describe_mapping(self.mapping), *joined])
+
     def feed(self, recording: Recording, events: Sequence[Event] | None = None) -> Score:
         """The notes of the next rows, timed from the start of the whole piece.
 
@@ -123,6 +130,7 @@ class Composer:
             length=self.timing.end(self._rows, width),
             held=self.style == "drone",
             title=self.title,
+            about=self.about,
             tempo=self.timing.tempo,
         )
 

@@ -22,6 +22,7 @@ Norms = NDArray[np.float64]
 Mapping = Callable[[Norms], Norms]
 C1, C4, C8 = key_hz(24), key_hz(60), key_hz(108)
 MUSICAL = PitchRange(C1, C8)
+LOWEST_NORM = 1e-3  # that the default logarithmic mapping tells from zero: three octaves below middle C
 MIDDLE = PitchRange(key_hz(48), key_hz(84))
 
 
@@ -117,6 +118,14 @@ class Inverted:
 
     def __call__(self, norms: Norms) -> Norms:
         return self.range.mirrored(self.mapping(norms))
+
+
+def describe_mapping(mapping: Mapping) -> str:
+    """A mapping in a few words."""
+    if isinstance(mapping, Inverted):
+        return f"{describe_mapping(mapping.mapping)}, inverted"
+    names = [name for name, make in MAPPINGS.items() if make is type(mapping)]
+    return f"mapping {names[0]}" if names else "own mapping"
 
 
 MAPPINGS: dict[str, Callable[[], Named]] = {"log": Log, "post": Post, "adaptive": Adaptive, "rank": Rank}

@@ -106,7 +106,7 @@ def describe(settings: Settings, digits: Digits) -> dict[str, object]:
         "model": "Net (2 convolutions, 2 linear layers; Perone 2019)",
         "optimizer": settings.optimizer,
         "learning_rate": settings.lr,
-        "momentum": settings.momentum,
+        "momentum": settings.momentum if settings.optimizer == "sgd" else "none",
         "batch_size": settings.batch_size,
         "seed": settings.seed,
         "device": choose_device(settings.device).type,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
@@ -30,7 +32,8 @@ ANOMALY_MARKS = {
     "zero": ("v", "#606060", "exactly zero"),
 }
 SHORTEST_DRAWN = 1 / 300  # of the whole length; shorter notes are drawn as long as this, to be seen
-POINTS_APART = 1.2  # between layers on the same tone
+POINTS_APART = 4.0  # between the first layer and the last on the same tone
+MOST_TONES = 16  # with a tick each; more tones are read by octaves
 WIDEST_LABELLED = 6  # octaves with a tick on every C; a wider axis has one every other C
 
 
@@ -59,7 +62,9 @@ def save_picture(score: Score, recording: Recording, path: str | Path) -> None:
         _draw_notes(roll, score)
         _draw_anomalies(roll, score)
         _draw_axes(roll, below, score)
-        with whole_file(target) as temporary:
+        with whole_file(target) as temporary, warnings.catch_warnings():
+            # A layer's name in letters that the font lacks shows as boxes; that is no news for a terminal.
+            warnings.filterwarnings("ignore", "Glyph")
             figure.savefig(temporary, metadata={"Date": None} if target.suffix.lower() == ".svg" else None)
 
 
@@ -76,12 +81,13 @@ def _draw_notes(axes: Any, score: Score) -> None:
         heights = np.repeat(score.frequency[notes, np.newaxis], 2, axis=1)
         colour = COLOURS[index % len(COLOURS)]
         lines = LineCollection(list(np.stack([ends, heights], axis=2)), colors=colour, linewidths=3.5, label=voice.name)
-        # Layers that meet on one tone stand a little apart, so that none hides another.
-        apart = ScaledTranslation(0, (index - len(pitched) / 2) * POINTS_APART / 72, axes.figure.dpi_scale_trans)
-        lines.set_transform(axes.transData + apart)
+        # Layers that meet on one tone stand a hair's breadth apart, so that none hides another.
+        share = (index + 0.5) / len(pitched) - 0.5
+        apart = axes.transData + ScaledTranslation(0, share * POINTS_APART / 72, axes.figure.dpi_scale_trans)
+        lines.set_transform(apart)
         axes.add_collection(lines)
         # A faint thread through a layer's notes lets the eye follow it where the notes are short.
-        axes.plot(ends.mean(axis=1), heights[:, 0], color=colour, linewidth=0.5, alpha=0.25)
+        axes.plot(ends.mean(axis=1), heights[:, 0], color=colour, linewidth=0.5, alpha=0.25, transform=apart)
 
 
 def _draw_anomalies(axes: Any, score: Score) -> None:
@@ -119,10 +125,7 @@ def _draw_axes(roll: Any, below: Any, score: Score) -> None:
     low, high = (pitched.min(), pitched.max()) if len(pitched) else (220.0, 880.0)
     roll.set_yscale("log", base=2)
     roll.set_ylim(low / 1.15, high * 1.15)
-    keys = hz_to_key(np.array([low / 1.15, high * 1.15]))
-    octaves = (keys[1] - keys[0]) / 12
-    spacing = (3 if octaves < 3 else 12) if octaves <= WIDEST_LABELLED else 24
-    ticks = key_to_hz(np.arange(np.ceil(keys[0] / spacing), np.floor(keys[1] / spacing) + 1) * spacing)
+    ticks = _ticks(pitched, low / 1.15, high * 1.15)
     roll.yaxis.set_major_locator(FixedLocator(ticks.tolist()))
     roll.yaxis.set_minor_locator(NullLocator())
     roll.yaxis.set_major_formatter(FuncFormatter(lambda hz, _: f"{note_name(float(hz_to_key(hz)))}  {hz:,.0f}"))
@@ -130,9 +133,21 @@ def _draw_axes(roll: Any, below: Any, score: Score) -> None:
     roll.set_xlim(0, max(score.length, 1e-3))
     roll.grid(axis="y", linewidth=0.4, alpha=0.5)
     roll.set_title(score.title, loc="left")
+    roll.set_title(score.about, loc="right", fontsize=9, color="#555555")
     roll.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False)
     below.set_xlabel("time in s")
     _draw_steps(roll, score)
+
+
+def _ticks(pitched: NDArray[np.float64], lowest: float, highest: float) -> NDArray[np.float64]:
+    """Hz of the marks on the pitch axis: the tones that sound if they are few and stand apart, else octaves of C."""
+    tones = np.unique(np.round(pitched, 6))
+    octaves = np.log2(highest / lowest)
+    if 0 < len(tones) <= MOST_TONES and octaves < len(tones):
+        return tones
+    spacing = 12 if octaves <= WIDEST_LABELLED else 24
+    keys = hz_to_key(np.array([lowest, highest])) / spacing
+    return key_to_hz(np.arange(np.ceil(keys[0]), np.floor(keys[1]) + 1) * spacing)
 
 
 def _draw_steps(roll: Any, score: Score) -> None:
