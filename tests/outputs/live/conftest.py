@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -62,7 +63,12 @@ def start_training(*options: object) -> subprocess.Popen:
     """``training.py`` (a torch training that is played live) with options."""
     command = [sys.executable, str(HERE / "training.py"), *map(str, options)]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command, text=True, **pipes)
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and they would hand that on.
+    return subprocess.Popen(command, text=True, preexec_fn=heed_ctrl_c, **pipes)
+
+
+def heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
