@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gradmidi.errors import InputError
 
 if TYPE_CHECKING:
     from gradmidi.recording import Recording
     from gradmidi.score import Score
+
+Made = TypeVar("Made")
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -66,8 +70,8 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     find_soundfont(args.soundfont)
     text = DEFAULT_SCALE if args.scale is None else args.scale
     return {
-        "timing": Timing(parse_unit(args.unit, args.tempo), tempo=args.tempo),
-        "scale": None if text.strip().lower() == "none" else Scale.parse(text),
+        "timing": _of_option("--unit", lambda: Timing(parse_unit(args.unit, args.tempo), tempo=args.tempo)),
+        "scale": None if text.strip().lower() == "none" else _of_option("--scale", lambda: Scale.parse(text)),
         "mapping": choose_mapping(args.mapping or DEFAULT_MAPPING, beyond=args.beyond, invert=args.invert),
         "hysteresis": args.hysteresis,
         "dynamics": args.dynamics,
@@ -75,6 +79,14 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         "parts": load_parts(args.voices),
         "max_voices": args.max_voices,
     }
+
+
+def _of_option(option: str, make: Callable[[], Made]) -> Made:
+    """What ``make`` returns; its error says which option it is about."""
+    try:
+        return make()
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from None
 
 
 def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
@@ -105,7 +117,7 @@ def chosen_duration(args: argparse.Namespace) -> float | None:
     """
     from gradmidi.composition.timing import parse_duration
 
-    return parse_duration(args.duration) if args.duration is not None else None
+    return None if args.duration is None else _of_option("--duration", lambda: parse_duration(args.duration))
 
 
 def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:
