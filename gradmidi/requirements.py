@@ -28,6 +28,8 @@ def _extra(name: str) -> tuple[str, str, str]:
     return command, command, command.replace("'", '"')
 
 
+# rtmidi2 stands in for python-rtmidi where that has no wheels.
+RTMIDI = "rtmidi" if sys.version_info < (3, 13) else "rtmidi2"
 # Importing `fluidsynth` fails as well where the Python package is there but the system's library is not.
 REQUIREMENTS = (
     Requirement("torch", "torch", "training and attaching to a model", *_extra("train")),
@@ -45,7 +47,7 @@ REQUIREMENTS = (
     Requirement("soundfile", "soundfile", ".flac, .ogg and .mp3 files", *_extra("audio")),
     Requirement("matplotlib", "matplotlib", "pictures", *_extra("plot")),
     Requirement("tensorboard", "tensorboard", "reading TensorBoard's runs", *_extra("logs")),
-    Requirement("rtmidi", "python-rtmidi", "live MIDI", *_extra("live")),
+    Requirement(RTMIDI, "python-rtmidi", "live MIDI", *_extra("live")),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from types import TracebackType
@@ -153,7 +154,7 @@ class Session:
         self._late: dict[int, dict[str, float]] | None = {} if late else None
         self._kept: dict[str, float] = {}
         self._ended = False
-        self._closers: list[Callable[[], object]] = []
+        self._closers: list[Callable[[bool], object]] = []  # told whether the training ended well
         self._receivers: dict[str, Receiver] = {}
         self._path = None if path is None else Path(path)
         self._probe = make_probe(self._receive)
@@ -174,7 +175,7 @@ class Session:
             self._receivers["recording"] = _appending(self._store)
         else:
             writer = RecordingWriter(self._path, self.layers, self._columns, self._meta)
-            self._closers.append(writer.close)
+            self._closers.append(lambda _: writer.close())
             self._receivers[f"recording to {self._path}"] = _appending(writer)
 
     def play(self, port: str, live_options: Mapping[str, Any], composer_options: Mapping[str, Any]) -> None:
@@ -184,7 +185,7 @@ class Session:
 
         composer = Composer(self.layers, **composer_options)
         output = LiveOutput(composer, None if port == OWN_PORT else port, **live_options)
-        self._closers.append(output.close)
+        self._closers.append(output.close)  # which lets the last steps be heard if all went well
         self._receivers["live sound"] = lambda row, metrics: output.feed(self._as_recording(row, metrics))
 
     @property
@@ -234,11 +235,14 @@ class Session:
 
     def detach(self) -> None:
         """Take every hook away and close file and port; may be called twice."""
+        self._end(well=True)
+
+    def _end(self, well: bool) -> None:
         self._probe.detach()
         self._release(everything=True)
         self._ended = self._ended or bool(self._closers)
         while self._closers:
-            self._guarded("closing", self._closers.pop())
+            self._guarded("closing", partial(self._closers.pop(), well))
 
     def __enter__(self) -> Session:
         return self
@@ -246,7 +250,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.detach()
+        self._end(well=kind is None)
 
     def _receive(self, row: StepNorms) -> None:
         self._held.append((row, {**self._kept, **row.metrics}))
