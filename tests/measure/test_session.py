@@ -55,7 +55,7 @@ def test_a_file_that_fails_midway_warns_once_and_the_training_ends_as_without(tm
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     train(plain, torch.optim.SGD(plain.parameters(), lr=0.1), 4)
     session = listen(model, optimizer, path=tmp_path / "norms.csv")
-    session._closers[0]()  # what a vanished disk looks like: writing raises
+    session._closers[0](True)  # what a vanished disk looks like: writing raises
     with pytest.warns(TrainingWarning, match=r"norms\.csv stopped") as caught:
         train(model, optimizer, 4)
     session.detach()
