@@ -55,7 +55,7 @@ class StepHooks:
         self._off = False
         self._hung: list[Any] = []
         for index, optimizer in enumerate(optimizers):
-            self._hung.append(optimizer.register_step_pre_hook(out_of_graphs(self._hook(index, optimizer, early))))
+            self._hung.append(optimizer.register_step_pre_hook(self._hook(index, optimizer, early)))
         if early:
             self._hung.append(AfterBackward(early, partial(self.guard, self._after_backward)))
         if self._scaler is not None:
@@ -81,12 +81,12 @@ class StepHooks:
 
     def _hook(self, index: int, optimizer: Optimizer, early: Sequence[nn.Parameter]) -> Hook:
         nests = may_nest(optimizer)
-        general = self._before_step(index, nests)
+        general = out_of_graphs(self._before_step(index, nests))
         parameters = self._meter.plain_parameters()
         scaled = self._scaler is not None or scales_itself(optimizer)
         if parameters is None or nests or early or scaled:
             return general
-        return quick_hook(parameters, self._meter.take, general)
+        return quick_hook(parameters, self._meter, general)
 
     def _before_step(self, index: int, nests: bool) -> Hook:
         """The hook of one optimizer."""

@@ -39,6 +39,7 @@ class Meter:
 
     Attributes:
         steps: how many steps were measured, or are being handed over.
+        notes: numbers that go with the next row.
         silent: True once ``on_step`` has failed; rows are then dropped, with one warning.
     """
 
@@ -51,20 +52,20 @@ class Meter:
     ) -> None:
         self.silent = False
         self._sources = sources
-        self._maker = maker
-        self._on_step = on_step
+        self.maker = maker
+        self.on_step = on_step
         self._due = due
         self.steps = 0
         self._measured: set[int] = set()
         self._round: list[tuple[Source, Reading]] = []
         self._pending: deque[tuple[int, list[tuple[Source, Reading]]]] = deque()
-        self._notes: dict[str, float | Tensor] = {}
+        self.notes: dict[str, float | Tensor] = {}
 
     def note(self, values: Mapping[str, float | Tensor]) -> None:
         """Numbers that go with the next row."""
         for name, value in values.items():
             value = value.detach() if isinstance(value, Tensor) else value
-            self._notes[name] = value if isinstance(value, Tensor) and not value.is_cpu else float(value)
+            self.notes[name] = value if isinstance(value, Tensor) and not value.is_cpu else float(value)
 
     def is_due(self, index: int) -> bool:
         """Whether the next measurement of source ``index`` will be kept."""
@@ -78,29 +79,21 @@ class Meter:
         self._measured.add(index)
         if self._due is None or self._due(self.steps):
             source = self._sources[index]
-            reading = source.read(self._notes) if reading is None else source.complete(reading, self._notes)
+            reading = source.read(self.notes) if reading is None else source.complete(reading, self.notes)
             for name, value in scalars.items():
                 reading.scalars.setdefault(name, value)
             self._round.append((source, reading))
-        self._notes.clear()
+        self.notes.clear()
         if len(self._measured) == len(self._sources):
             self._close()
         self._deliver(wait=False)
 
     def plain_parameters(self) -> Sequence[nn.Parameter] | None:
-        """The parameters if each row is just their norms; then :meth:`take` does for :meth:`measure`."""
+        """The parameters if each row is just their norms; then a quick hook does for :meth:`measure`."""
         source = self._sources[0]
         whole = source.positions == range(len(source.reader.parameters)) and isinstance(source.reader, LocalReader)
-        plain = len(self._sources) == 1 and self._due is None and self._maker.plain and whole
+        plain = len(self._sources) == 1 and self._due is None and self.maker.plain and whole
         return source.reader.parameters if plain else None
-
-    def take(self, norms: list[float]) -> bool:
-        """The row of one step, from norms that are known already; False once nobody listens any more."""
-        step = self.steps
-        self.steps = step + 1
-        metrics, self._notes = self._notes, {}
-        self._hand_over(self._maker.plain_row(step, norms, metrics))
-        return not self.silent
 
     def flush(self) -> None:
         """Hand over every row that is still on its way, also one that some sources are missing from; waits."""
@@ -110,7 +103,7 @@ class Meter:
 
     def read(self, index: int, scalars: Mapping[str, float | Tensor]) -> Reading:
         """A reading of source ``index`` to be given to :meth:`measure` later."""
-        return self._sources[index].read({**self._notes, **scalars})
+        return self._sources[index].read({**self.notes, **scalars})
 
     def release(self, index: int, reading: Reading) -> None:
         """Drop a reading that was started in vain."""
@@ -132,7 +125,7 @@ class Meter:
                 elif not reading.ready():
                     return
             self._pending.popleft()
-            row = self._maker.row(step, [(source.positions, reading) for source, reading in arrived])
+            row = self.maker.row(step, [(source.positions, reading) for source, reading in arrived])
             for source, reading in arrived:
                 source.reader.copies.take_back(reading)
             self._hand_over(row)
@@ -141,10 +134,14 @@ class Meter:
         if self.silent:
             return
         try:
-            self._on_step(row)
+            self.on_step(row)
         except Exception as error:
-            self.silent = True
-            say_once_and_stop(error)
+            self.fall_silent(error)
+
+    def fall_silent(self, error: Exception) -> None:
+        """Drop every row from now on, because ``on_step`` has failed."""
+        self.silent = True
+        say_once_and_stop(error)
 
 
 def say_once_and_stop(error: Exception) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class RowMaker:
     Attributes:
         terms: what the readings have to hold, in order.
         metrics: names of the numbers that further quantities add to each row.
+        no_gaps: (L,) all False; may not be written to, as many rows share it.
         plain: True if a row is one parameter's norm a layer and nothing else, which needs no joining.
     """
 
@@ -51,8 +52,8 @@ class RowMaker:
         self.terms = tuple(dict.fromkeys(term for _, quantity in self._quantities for term in quantity.terms))
         self.needs_rates = any(quantity.needs_rates for _, quantity in self._quantities)
         self.metrics = tuple(name for q, kind in self._quantities[1:] for name in self._columns(q, kind.per_layer))
-        self._no_gaps = np.zeros(len(layers), dtype=bool)
-        self._no_gaps.flags.writeable = False  # shared by many rows
+        self.no_gaps = np.zeros(len(layers), dtype=bool)
+        self.no_gaps.flags.writeable = False
         self.plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
 
     def _columns(self, quantity: str, per_layer: bool) -> list[str]:
@@ -76,10 +77,6 @@ class RowMaker:
                 present[where] = True
                 scalars |= aboard
         return self._composed(step, table, present, scalars)
-
-    def plain_row(self, step: int, norms: Sequence[float], metrics: Mapping[str, Any]) -> StepNorms:
-        """The row of a plain maker out of one norm a layer, without a gap."""
-        return StepNorms(step, np.array(norms, dtype=np.float32), self._no_gaps, metrics)
 
     def _composed(
         self, step: int, table: NDArray[np.float64], present: NDArray[np.bool_], scalars: dict[str, float]

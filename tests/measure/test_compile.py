@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from gradmidi.measure.probe import GradientProbe
@@ -27,3 +28,14 @@ def test_a_compiled_step_is_measured_between_graphs() -> None:
         optimizer.step = torch.compile(own_step, backend="aot_eager")
         expected = train(model, optimizer, 3)
     np.testing.assert_allclose([row.norms for row in rows], expected, rtol=1e-6)
+
+
+def test_a_step_in_one_graph_is_refused_with_the_reason() -> None:
+    """Nothing of ours may be compiled into the training: whether it could be depends on the version of torch."""
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with GradientProbe(model, optimizer, lambda row: None):
+        train(model, optimizer, 1)
+        (hook,) = optimizer._optimizer_step_pre_hooks.values()
+        with pytest.raises(torch._dynamo.exc.Unsupported, match="runs between graphs"):
+            torch.compile(lambda: hook(optimizer, (optimizer,), {}), backend="eager", fullgraph=True)()

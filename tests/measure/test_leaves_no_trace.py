@@ -127,7 +127,7 @@ def test_an_error_of_ours_beside_other_hooks_neither_breaks_the_step_nor_repeats
     def broken(*given: object) -> None:
         raise MemoryError("ours")
 
-    monkeypatch.setattr(probe._meter._maker, "row", broken)
+    monkeypatch.setattr(probe._meter.maker, "row", broken)
     with pytest.warns(TrainingWarning, match="ours") as caught:
         train(model, optimizer, 3)
     assert len(caught) == 1
