@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +27,33 @@ MISSING_OPERATORS = (
 )
 
 
+# A folder that holds torchvision for these tests alone, as installed it would change what other packages do.
+FOLDER = "GRADMIDI_TORCHVISION"
+
+
 @pytest.fixture(scope="module")
-def models() -> Any:
+def models() -> Iterator[Any]:
     """torchvision.models, with the operators' names defined where the compiled part does not fit this torch."""
-    try:
-        return pytest.importorskip("torchvision.models")
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[name]
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for operator in MISSING_OPERATORS:
-            library.define(operator)
-        return pytest.importorskip("torchvision.models")
+    folder = os.environ.get(FOLDER)
+    load = import_module if folder else pytest.importorskip  # what CI has prepared must not be skipped
+    with pytest.MonkeyPatch.context() as patch:
+        if folder:
+            patch.syspath_prepend(folder)
+        try:
+            yield load("torchvision.models")
+        except RuntimeError:
+            forget_torchvision()
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            for operator in MISSING_OPERATORS:
+                library.define(operator)
+            yield load("torchvision.models")
+    if folder:
+        forget_torchvision()
+
+
+def forget_torchvision() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]
 
 
 def check(recording: Recording, folder: Path, parameters: int) -> list[str]:
