@@ -49,15 +49,13 @@ def write_audio(path: Path, blocks: Iterable[Block]) -> float:
         MissingPartError: soundfile is needed for this ending.
     """
     check_format(path)
-    with tempfile.TemporaryFile() as spool:
+    with whole_file(path) as temporary, tempfile.TemporaryFile() as spool:
         frames, peak = _spool(blocks, spool)
-        gain = PEAK_LEVEL / peak if peak > 0 else 1.0
-        scaled = _scaled(spool, gain)
-        with whole_file(path) as temporary:
-            if path.suffix.lower() == ".wav":
-                _write_wav(temporary, scaled)
-            else:
-                _write_soundfile(temporary, scaled)
+        scaled = _scaled(spool, PEAK_LEVEL / peak if peak > 0 else 1.0)
+        if path.suffix.lower() == ".wav":
+            _write_wav(temporary, scaled)
+        else:
+            _write_soundfile(temporary, scaled)
     return frames / RATE
 
 
@@ -87,6 +85,10 @@ def _write_wav(path: Path, blocks: Iterable[Block]) -> None:
 
 def _write_soundfile(path: Path, blocks: Iterable[Block]) -> None:
     soundfile = require("soundfile", "soundfile")
-    with soundfile.SoundFile(str(path), "w", samplerate=RATE, channels=CHANNELS) as file:
-        for block in blocks:
-            file.write(block)
+    try:
+        with soundfile.SoundFile(str(path), "w", samplerate=RATE, channels=CHANNELS) as file:
+            for block in blocks:
+                file.write(block)
+    except soundfile.LibsndfileError as error:
+        # libsndfile does not say why; in practice the disk is full.
+        raise OSError(f"libsndfile says {error}") from error

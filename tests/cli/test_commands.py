@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import resource
 import subprocess
 import sys
 import time
@@ -180,3 +181,16 @@ def test_the_rooms_of_the_package_do_not_hide_public_names():
     """``import gradmidi.x.y`` sets an attribute ``x`` on the package; no public function may be called like a room."""
     rooms = {path.stem for path in Path(gradmidi.__file__).parent.iterdir()}
     assert not rooms & set(gradmidi.__all__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"), [("--mid", "mid"), ("--wav", "wav"), ("--wav", "flac"), ("--sine", "wav"), ("--plot", "png")]
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing(kind, ending, norms, run_cli, tmp_path):
+    """A limit on the size of any file stands for the full disk, that of temporary files too."""
+    full = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))}
+    done = run_cli("render", norms, kind, f"x.{ending}", **full)
+    assert done.returncode == 2, done.stderr
+    assert f"cannot write x.{ending}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["norms.csv"]

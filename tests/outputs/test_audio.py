@@ -12,7 +12,7 @@ from gradmidi.composition import compose
 from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
 from gradmidi.outputs import soundfont as soundfonts
-from gradmidi.outputs.audio_file import PEAK_LEVEL, write_audio
+from gradmidi.outputs.audio_file import PEAK_LEVEL, _write_soundfile, write_audio
 from gradmidi.outputs.soundfont import OWN_ENGINE, PURE_TONE, TAIL, find_soundfont, render_wav
 from gradmidi.outputs.synth import RELEASE, synth_blocks
 from gradmidi.recording import Recording
@@ -155,3 +155,10 @@ def test_progress_is_told(slow, tmp_path, need_fluidsynth):
     render_wav(slow, tmp_path / "g.wav", PURE_TONE_FILE, progress=told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_disk_that_is_full_for_libsndfile(slow, tmp_path):
+    (tmp_path / "x.flac").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="libsndfile says"):
+        _write_soundfile(tmp_path / "x.flac", synth_blocks(slow))
