@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import numpy as np
-
 from gradmidi.errors import InputError, TrainingWarning
 from gradmidi.recording import Recording
 from gradmidi.recording_csv import RecordingWriter
@@ -186,7 +184,7 @@ class Session:
         composer = Composer(self.layers, **composer_options)
         output = LiveOutput(composer, None if port == OWN_PORT else port, **live_options)
         self._closers.append(output.close)  # which lets the last steps be heard if all went well
-        self._receivers["live sound"] = lambda row, metrics: output.feed(self._as_recording(row, metrics))
+        self._receivers["live sound"] = _appending(output)
 
     @property
     def recording(self) -> Recording:
@@ -275,14 +273,9 @@ class Session:
             return False
         return True
 
-    def _as_recording(self, row: StepNorms, metrics: Numbers) -> Recording:
-        numbers = {name: np.array([metrics.get(name, np.nan)]) for name in self._columns}
-        norms = row.norms[None].astype(float)
-        return Recording(self.layers, np.array([row.step]), norms, numbers, self._meta, row.gaps[None])
-
 
 def _appending(store: Any) -> Receiver:
-    """A receiver for a RowStore or a RecordingWriter, which take a row alike; a line without gaps is quick."""
+    """A receiver for a RowStore, RecordingWriter or LiveOutput, which take a row alike; one without gaps is quick."""
     return lambda row, metrics: store.append(row.step, row.norms, metrics, row.gaps if row.gaps.any() else None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gradmidi.outputs.live import LiveOutput
     from gradmidi.recording_csv import RecordingWriter
 
+SHOW_EVERY = 0.1  # s
 RECORDING = "norms.csv"
 FILES = {"mid": "gradients.mid", "wav": "gradients.wav", "sine": "sine.wav", "plot": "score.png"}
 
@@ -100,6 +102,7 @@ def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: P
                 raise InputError(f"{path}: {listener.failure}; the {listener.steps} steps before are kept") from None
             whole = False
             reporter.say(f"interrupted after {listener.steps} steps; what was recorded is kept", style="yellow")
+        listener.look()
         if live is not None:
             reporter.say(str(live.close(drain=whole)))
     return whole
@@ -127,50 +130,52 @@ class _Listener:
     ) -> None:
         from gradmidi.cli.options import compose_options
         from gradmidi.composition import Composer
+        from gradmidi.gathering import Gathering
 
         self._writer, self._bar, self._reporter, self._live = writer, bar, reporter, live
         self._composer = Composer(writer.layers, **compose_options(args))
+        self._unseen = Gathering(writer.layers)
         self._told: set[str] = set()
         self.steps = 0
         self.failure = ""
 
     def hear(self, step: Step) -> None:
-        import numpy as np
-
-        from gradmidi.composition.events import ANOMALIES
-        from gradmidi.recording import Recording
-
-        metrics = {"epoch": float(step.epoch), "loss": step.loss}
+        row = (step.step, step.norms, {"epoch": float(step.epoch), "loss": step.loss}, step.gaps)
         try:
-            self._writer.append(step.step, step.norms, metrics, step.gaps)
+            self._writer.append(*row)
         except OSError as error:
             # An Exception would only switch the probe off; this run is of no use without its recording.
             self.failure = error.strerror or str(error)
             raise KeyboardInterrupt from error
         self.steps += 1
-        columns = {name: np.array([value]) for name, value in metrics.items()}
-        row = Recording(
-            self._composer.layers,
-            np.array([step.step]),
-            step.norms[None].astype(np.float64),
-            columns,
-            gaps=step.gaps[None],
-        )
         if self._live is not None:
-            self._live.feed(row)
-        score = self._composer.feed(row)
-        self._bar.show(step.step + 1, f"loss {step.loss:.4g}  {_notes(score)}")
+            self._live.append(*row)
+        if self._unseen.append(*row):
+            self.look()
+
+    def look(self) -> None:
+        """Show and say what the steps since the last look hold; ten times a second, as composing takes a while."""
+        from gradmidi.composition.events import ANOMALIES
+
+        if not self._unseen:
+            return
+        rows = self._unseen.take()
+        score = self._composer.feed(rows)
+        self._bar.show(self.steps, f"loss {rows.metrics['loss'][-1]:.4g}  {_notes(score, rows.steps[-1])}")
         for text in score.marks.of(*ANOMALIES).text.tolist():
             what = text.partition(" step ")[0]
             if what not in self._told:
                 self._told.add(what)
                 self._reporter.say(text, style="bold red")
+        self._unseen.alert = not self._told
+        self._unseen.look_at = time.perf_counter() + SHOW_EVERY
 
 
-def _notes(score: Any) -> str:
-    """The step's notes by name; ``!`` is the alarm."""
+def _notes(score: Any, step: int) -> str:
+    """A step's notes by name; ``!`` is the alarm."""
     from gradmidi.theory.pitch import hz_to_key, note_name
 
-    percussion = [score.voices[i].percussion for i in score.layer]
-    names = [note_name(round(key)) for key in hz_to_key(score.frequency).tolist()]
+    now = score.step == step
+    percussion = [score.voices[i].percussion for i in score.layer[now]]
+    names = [note_name(round(key)) for key in hz_to_key(score.frequency[now]).tolist()]
     return " ".join("!" if alarm else name for alarm, name in zip(percussion, names, strict=True))

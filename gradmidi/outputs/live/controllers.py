@@ -35,10 +35,9 @@ class Controller:
     value: int = -1
     sent_at: float = float("-inf")
 
-    def hear(self, rows: Sequence[Recording], now: float) -> int | None:
+    def hear(self, rows: Recording, now: float) -> int | None:
         """The controller's new value (0–127), or None where it is the old one, unknown or too early."""
-        for row in rows:
-            newest = float(row.metrics[self.metric][0]) if self.metric in row.metrics else float("nan")
+        for newest in rows.metrics[self.metric].tolist() if self.metric in rows.metrics else ():
             if abs(newest) < float("inf"):
                 self.mean = newest if self.mean != self.mean else self.mean + SMOOTHING * (newest - self.mean)
         if self.mean != self.mean:

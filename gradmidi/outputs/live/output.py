@@ -6,13 +6,16 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gradmidi.composition.composer import Composer
 from gradmidi.errors import TrainingWarning
+from gradmidi.gathering import Gathering
 from gradmidi.outputs.live.controllers import parse_controllers
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
 from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
@@ -26,15 +29,14 @@ from gradmidi.recording import Recording
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
 CLOCK_TICKS = 24  # a quarter
 START_AHEAD = 0.005  # s from MIDI clock's start message to its first tick
-LOOK_EVERY = 0.1  # s in which rows are gathered, as looking at one costs as much as looking at ten
+LOOK_EVERY = 0.1  # s in which rows are gathered
 LOOK_FOR_CONTROLLERS = 0.02  # s, where metrics move controllers
 LOOK_AGAIN = 0.01  # s, where it is time for a step and the player takes none
-MOST_TOGETHER = 256  # rows
 LONGEST_ENDING = 5.0  # s that closing waits for the last steps to be heard
 
 
 class LiveOutput:
-    """Plays a training as it happens; :meth:`feed` it each step's row.
+    """Plays a training as it happens; :meth:`append` each step to it, or :meth:`feed` it recordings.
 
     The notes leave from a child process at their time, whatever the training does; when the training process ends, in
     whatever way, the child ends every note. Feeding never raises, and never blocks unless ``pace`` is ``"wait"``: what
@@ -90,24 +92,32 @@ class LiveOutput:
         self._heard = 0
         self._alarm_sounds = False
         self._off = False
-        self._fed: list[Recording] = []
-        self._look_at = 0.0
+        self._fed = Gathering(composer.layers)
         self._report: LiveReport | None = None
         self._timeline = self._begin(list(setup_bytes(composer.voices, chosen)), clock)
 
-    def feed(self, rows: Recording) -> None:
-        """Take one or more steps, in order."""
+    def append(
+        self,
+        step: int,
+        norms: NDArray[np.floating],
+        metrics: Mapping[str, float] | None = None,
+        gaps: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Take one step: its number, norms (L,), further numbers, and gaps (L,) where there are any."""
         # A forked worker of the training holds a copy of this object, but not the player.
         if self._off or os.getpid() != self._process:
             return
         try:
-            now = time.perf_counter()
-            self._timeline.hear(now)
-            self._fed.append(rows)
-            if self._waits or now >= self._look_at or len(self._fed) >= MOST_TOGETHER or not _all_finite(rows):
-                self._look(now)
+            if self._fed.append(step, norms, metrics, gaps) or self._waits:
+                self._look(time.perf_counter())
         except Exception as error:
             self._switch_off(f"{type(error).__name__}: {error}")
+
+    def feed(self, rows: Recording) -> None:
+        """Take the steps of a recording, in order."""
+        for i, step in enumerate(rows.steps.tolist()):
+            metrics = {name: float(values[i]) for name, values in rows.metrics.items()}
+            self.append(step, rows.norms[i], metrics, rows.gaps[i])
 
     def close(self, drain: bool = True) -> LiveReport:
         """Let what waits be heard (at most 5 s; not at all if ``drain`` is false), end every note, say how it went."""
@@ -135,26 +145,21 @@ class LiveOutput:
         return Timeline(start, self._waits, grid)
 
     def _look(self, now: float) -> None:
-        """Take in what was fed since the last look, and give the player what it is time for."""
-        rows = [row for fed in self._fed for row in _singly(fed)]
-        self._fed.clear()
-        for together in [[row] for row in rows] if self._waits else [rows]:
-            self._hear(together)
+        """Take in the steps since the last look, and give the player what it is time for."""
+        if self._fed:
+            rows = self._fed.take()
+            self._timeline.hear(now, len(rows))
+            self._move_controllers(rows, now)
+            alarm = self._pace.put(rows)
+            if self._waits:
+                now += self._wait(self._timeline.wanting(now))
+            elif alarm and not self._alarm_sounds:
+                self._cut(now)
+            while self._pace and self._timeline.wanting(now) <= 0 and self._listening():
+                self._perform(self._pace.take(), now)
         longest = LOOK_FOR_CONTROLLERS if self._controllers else LOOK_EVERY
-        self._look_at = now + min(max(self._timeline.wanting(now), LOOK_AGAIN), longest)
-
-    def _hear(self, rows: list[Recording]) -> None:
-        if not rows:
-            return
-        now = time.perf_counter()
-        self._move_controllers(rows, now)
-        alarm = self._pace.put(rows)
-        if self._waits:
-            now += self._wait(self._timeline.wanting(now))
-        elif alarm and not self._alarm_sounds:
-            self._cut(now)
-        while self._pace and self._timeline.wanting(now) <= 0 and self._listening():
-            self._perform(self._pace.take(), now)
+        self._fed.alert = not self._alarm_sounds  # while one does, the next has to wait
+        self._fed.look_at = now + min(max(self._timeline.wanting(now), LOOK_AGAIN), longest)
 
     def _wait(self, seconds: float) -> float:
         """Slow the training down, unless nobody listens any more; returns the s that it took."""
@@ -187,7 +192,7 @@ class LiveOutput:
         self._alarm_sounds = bool(waiting.alarm)
         self._heard += 1
 
-    def _move_controllers(self, rows: list[Recording], now: float) -> None:
+    def _move_controllers(self, rows: Recording, now: float) -> None:
         if now < self._begins:
             return
         for controller in self._controllers:
@@ -231,12 +236,3 @@ class LiveOutput:
             warnings.warn(message, TrainingWarning, stacklevel=4)
         except TrainingWarning:  # someone has turned warnings into errors; not even that may stop a training
             print(f"gradmidi: {message}", file=sys.stderr)
-
-
-def _all_finite(rows: Recording) -> bool:
-    """Whether there is no NaN and no Inf, in the time that it takes to add the norms up."""
-    return isfinite(rows.norms.sum())
-
-
-def _singly(rows: Recording) -> list[Recording]:
-    return [rows] if len(rows) == 1 else [rows.rows(i, i + 1) for i in range(len(rows))]

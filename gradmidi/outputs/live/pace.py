@@ -7,14 +7,14 @@ however fast they come, each layer's is heard, and no more than one row of each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.composition.baseline import Baseline
-from gradmidi.composition.events import BASELINE_WEIGHT, Watch
+from gradmidi.composition.events import ANOMALIES, Spotted, Watch
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
@@ -27,7 +27,7 @@ class Waiting:
 
     Attributes:
         row: a recording of one step.
-        loudness: how far the largest norm lies above its layer's usual, as a logarithm.
+        loudness: how many times its usual norm the loudest layer has.
         rows: how many steps it stands for.
         alarm: its gravest kind of alarm, or "".
     """
@@ -38,23 +38,35 @@ class Waiting:
     alarm: str = ""
 
 
-def _latest(kept: Waiting, new: Waiting) -> Waiting:
-    return replace(new, rows=kept.rows + 1)
+Loudness = NDArray[np.float64]  # (N,), see Waiting
+Policy = Callable[[Waiting | None, Recording, Loudness], Waiting]
 
 
-def _peak(kept: Waiting, new: Waiting) -> Waiting:
-    louder = kept if kept.loudness > new.loudness else new
-    return replace(louder, rows=kept.rows + 1)
+def _latest(kept: Waiting | None, rows: Recording, loudness: Loudness) -> Waiting:
+    return Waiting(rows.rows(-1), rows=len(rows) + (kept.rows if kept else 0))
 
 
-def _mean(kept: Waiting, new: Waiting) -> Waiting:
+def _peak(kept: Waiting | None, rows: Recording, loudness: Loudness) -> Waiting:
+    """The loudest; of equally loud ones the newest."""
+    loudest = len(rows) - 1 - int(np.argmax(loudness[::-1]))
+    count = len(rows) + (kept.rows if kept else 0)
+    if kept and kept.loudness > loudness[loudest]:
+        return replace(kept, rows=count)
+    return Waiting(rows.rows(loudest, loudest + 1), float(loudness[loudest]), count)
+
+
+def _mean(kept: Waiting | None, rows: Recording, loudness: Loudness) -> Waiting:
+    waiting = [kept] if kept else []
+    return reduce(_averaged, [*waiting, *(Waiting(rows.rows(i, i + 1)) for i in range(len(rows)))])
+
+
+def _averaged(kept: Waiting, new: Waiting) -> Waiting:
     """The running arithmetic mean; a gap takes the other's norm."""
-    rows = kept.rows + 1
-    joined = _joined(kept.row, new.row, lambda old, now: old + (now - old) / rows)
-    return Waiting(joined, max(kept.loudness, new.loudness), rows)
+    count = kept.rows + 1
+    return Waiting(_joined(kept.row, new.row, lambda old, now: old + (now - old) / count), rows=count)
 
 
-PACES: dict[str, Callable[[Waiting, Waiting], Waiting]] = {
+PACES: dict[str, Policy] = {
     "latest": _latest,
     "peak": _peak,
     "mean": _mean,
@@ -78,28 +90,26 @@ class Pace:
             raise InputError(f"no pace is called {policy!r}; there are {', '.join(PACES)}")
         self._keep = PACES[policy]
         self._watch = Watch(layers)
-        self._usual = Baseline(layers, BASELINE_WEIGHT)
         self._kept: Waiting | None = None
         self._alarms: dict[str, Waiting] = {}
         self.steps = self.alarms = self.merged = 0
 
-    def put(self, rows: Sequence[Recording]) -> bool:
-        """Take recordings of one step each; True where an alarm is among them."""
-        block = _block(rows)
-        kinds: dict[int, set[str]] = {}
-        for event in self._watch.find(block):
-            kinds.setdefault(event.row, set()).add(event.kind)
-        loudness = _loudness(block.norms, self._usual.before(block.norms)).tolist()
-        alarms = self.alarms
-        for number, row in enumerate(rows):
-            alarm = next((kind for kind in ALARMS if kind in kinds.get(number, ())), "")
-            new = Waiting(row, loudness[number], alarm=alarm)
-            if alarm:
-                self._put_alarm(new)
-            else:
-                self._kept = self._keep(self._kept, new) if self._kept else new
+    def put(self, rows: Recording) -> bool:
+        """Take one or more steps, in order; True where an alarm is among them."""
+        spotted = self._watch.spot(rows)
+        loudness = _loudness(rows.norms, spotted.usual)
+        alarms = self._alarms_in(spotted)
         self.steps += len(rows)
-        return self.alarms > alarms
+        if not alarms:
+            self._kept = self._keep(self._kept, rows, loudness)
+            return False
+        for i in range(len(rows)):
+            row = rows.rows(i, i + 1)
+            if i in alarms:
+                self._put_alarm(Waiting(row, float(loudness[i]), alarm=alarms[i]))
+            else:
+                self._kept = self._keep(self._kept, row, loudness[i : i + 1])
+        return True
 
     def take(self) -> Waiting | None:
         """What is heard next: the alarm that has waited longest, else the policy's row, else nothing."""
@@ -111,6 +121,15 @@ class Pace:
     def __bool__(self) -> bool:
         return bool(self._alarms) or self._kept is not None
 
+    @staticmethod
+    def _alarms_in(spotted: Spotted) -> dict[int, str]:
+        """Positions of the rows with an alarm, and its gravest kind."""
+        if not spotted.code.any():
+            return {}
+        kinds = {i: {ANOMALIES[code - 1] for code in row if code} for i, row in enumerate(spotted.code.tolist())}
+        gravest = {i: next((kind for kind in ALARMS if kind in found), "") for i, found in kinds.items()}
+        return {i: kind for i, kind in gravest.items() if kind}
+
     def _put_alarm(self, new: Waiting) -> None:
         self.alarms += 1
         waiting = self._alarms.get(new.alarm)
@@ -120,19 +139,11 @@ class Pace:
         self._alarms[new.alarm] = new
 
 
-def _block(rows: Sequence[Recording]) -> Recording:
-    """The rows as one recording: looking at many at once costs hardly more than looking at one."""
-    if len(rows) == 1:
-        return rows[0]
-    norms, gaps = np.concatenate([row.norms for row in rows]), np.concatenate([row.gaps for row in rows])
-    return Recording(rows[0].layers, np.concatenate([row.steps for row in rows]), norms, gaps=gaps)
-
-
-def _loudness(norms: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) logarithm of each row's largest norm relative to its layer's usual one; −inf where every layer is silent."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        above = np.where(np.isnan(usual), 0.0, np.log(norms) - usual)
-    return np.asarray(np.fmax.reduce(above, axis=1, initial=-np.inf))
+def _loudness(norms: NDArray[np.float64], usual: NDArray[np.float64]) -> Loudness:
+    """Each row's largest norm relative to its layer's usual one; 0 where every layer is silent."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        times = np.where(np.isnan(usual), 1.0, norms / usual)
+    return np.asarray(np.fmax.reduce(times, axis=1, initial=0.0))
 
 
 def _joined(

@@ -49,10 +49,12 @@ class Timeline:
         """How long before that the next step has to be given: twice the time they take, so that none is missing."""
         return WAIT_LEAD if self._waits else min(LATENCY + 2 * self._interval, LONGEST_LEAD)
 
-    def hear(self, now: float) -> None:
-        """Training steps have arrived, one or more at once."""
+    def hear(self, now: float, steps: int = 1) -> None:
+        """So many training steps were made since the last call."""
         if self._last is not None:
-            self._interval += SMOOTHING * (now - self._last - self._interval)
+            # As if each of them had been told by itself, one interval after the other.
+            share = 1 - (1 - SMOOTHING) ** steps
+            self._interval += share * ((now - self._last) / steps - self._interval)
         self._last = now
 
     def wanting(self, now: float) -> float:

@@ -38,7 +38,7 @@ def test_quantiles_of_lateness_are_within_two_percent():
 def pace_of(policy, *rows):
     pace = Pace(policy, 4)
     for step, norms in enumerate(rows):
-        pace.put([one_row(step, norms)])
+        pace.put(one_row(step, norms))
     return pace
 
 
@@ -56,7 +56,7 @@ def test_peak_compares_each_layer_with_its_own_usual():
     pace.take()
     # 3 times the usual of the quiet layer is louder than 1.5 times that of the loud one
     for step, norms in enumerate([(3.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 6.0), CALM], 1):
-        pace.put([one_row(step, norms)])
+        pace.put(one_row(step, norms))
     kept = pace.take()
     assert (kept.row.steps[0], kept.rows) == (1, 3)
 
