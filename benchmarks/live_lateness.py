@@ -1,20 +1,23 @@
 """How late live notes are while MNIST trains on all cores, and what playing costs the training.
 
-    python -m benchmarks live_lateness        (two minutes; a JACK server of its own is started if jackd is there)
+    python -m benchmarks live_lateness        (eight minutes; a JACK server of its own is started if jackd is there)
 
 Lateness: 1,000 notes, one every 20 ms, each way in a process of its own that trains all the while. A note's lateness is
 the time from its deadline to the return of the MIDI library's send call, on one clock. The ways: gradmidi as it is,
 gradmidi without the right to real-time priority, a thread that sleeps until each deadline and sends through mido, and
 ``mido.MidiFile.play`` in a thread.
 
-Speed: the same training with and without live notes, in turns of 25 steps in one process; the recording is written in
-both. The ratio is the median over the pairs of turns, with its quartiles.
+Speed: one training, which is recorded throughout, with live notes in one turn of each pair and without them in the
+other, in a random order. A turn is as long as four notes of 50 ms and what goes before them, so that all that a heard
+step takes falls into its own turn; between turns there is a pause in which the notes end. The port is open in both, so
+the processor time that the player takes, waiting and playing, stands beside it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -28,7 +31,7 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from benchmarks.timing import table
+from benchmarks.timing import median_and_doubt, table
 from gradmidi.composition import Composer
 from gradmidi.composition.timing import Timing
 from gradmidi.experiments.digits import embedded_digits
@@ -40,8 +43,8 @@ from gradmidi.recording_csv import RecordingWriter
 
 NOTES = 1000
 EVERY = 0.02  # s
-TURN = 25  # steps
-SPEED_SECONDS = 45.0  # for each row
+TURN, PAUSE = 0.26, 0.12  # s
+PAIRS = 250  # of turns
 SERVER = f"gradmidi-benchmark-{os.getpid()}"
 NO_REALTIME = ("setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice")
 ON, OFF = mido.Message("note_on", note=60), mido.Message("note_off", note=60)
@@ -49,11 +52,6 @@ ON, OFF = mido.Message("note_on", note=60), mido.Message("note_off", note=60)
 
 class Enough(BaseException):
     """The notes are through and the training may end. No Exception, as the probe lets none of those through."""
-
-
-def as_recording(step: Step) -> Recording:
-    metrics = {"epoch": np.array([float(step.epoch)]), "loss": np.array([step.loss])}
-    return Recording(LAYERS, np.array([step.step]), step.norms[None].astype(float), metrics, gaps=step.gaps[None])
 
 
 def train_until_enough(on_step: Callable[[Step], None]) -> None:
@@ -161,33 +159,69 @@ def lateness_rows(port: str) -> Iterator[tuple[str, ...]]:
         yield name, "yes" if told["realtime"] else "no", str(told["notes"]), *times
 
 
+class Turns:
+    """Gives each step of a training to its turn: ``"live"``, ``"recording"``, or ``""`` in the pauses."""
+
+    def __init__(self, pairs: int) -> None:
+        self.milliseconds: dict[str, list[float]] = {"live": [], "recording": []}
+        self._plan = [way for _ in range(pairs) for way in random.sample(list(self.milliseconds), 2)]
+        self._begun = time.perf_counter()
+        self._steps = 0
+        self.now = ""
+
+    def step(self) -> None:
+        """One more step is done."""
+        self._steps += 1
+        took = time.perf_counter() - self._begun
+        if took < (TURN if self.now else PAUSE):
+            return
+        if self.now:
+            self.milliseconds[self.now].append(1000 * took / self._steps)
+        elif not self._plan:
+            raise Enough
+        self.now = "" if self.now else self._plan.pop()
+        self._begun, self._steps = time.perf_counter(), 0
+
+
 def speed_row(port: str, unit: float) -> tuple[str, ...]:
-    """Turns of training with and without live notes; which of a pair comes first changes from pair to pair."""
+    """What live notes of ``unit`` s cost the training."""
     output = LiveOutput(Composer(LAYERS, timing=Timing(unit)), port)
-    durations: dict[bool, list[float]] = {True: [], False: []}
-    marks = [time.perf_counter()]
-    end = marks[0] + SPEED_SECONDS
+    turns, inside = Turns(PAIRS), [0.0]  # s in our code, of the live turns
+    begun, taken = time.perf_counter(), processor_time(output)
     with tempfile.TemporaryDirectory() as folder, RecordingWriter(Path(folder) / "norms.csv", LAYERS) as writer:
 
         def on_step(step: Step) -> None:
-            turn = step.step // TURN
-            live = (turn % 4) in (1, 2)
-            writer.append(step.step, step.norms, {"epoch": float(step.epoch), "loss": step.loss}, step.gaps)
-            if live:
-                output.feed(as_recording(step))
-            if step.step % TURN == TURN - 1:
-                now = time.perf_counter()
-                durations[live].append(now - marks.pop())
-                marks.append(now)
-            if turn % 4 == 0 and time.perf_counter() > end:
-                raise Enough
+            row = (step.step, step.norms, {"epoch": float(step.epoch), "loss": step.loss}, step.gaps)
+            writer.append(*row)
+            if turns.now == "live":
+                start = time.perf_counter()
+                output.append(*row)
+                inside[0] += time.perf_counter() - start
+            turns.step()
 
         train_until_enough(on_step)
-    output.close()
-    pairs = list(zip(durations[True], durations[False], strict=False))[2:]
-    low, median, high = np.quantile([100 * (live / silent - 1) for live, silent in pairs], [0.25, 0.5, 0.75])
-    step_ms = 1000 * float(np.median(durations[False])) / TURN
-    return f"{1000 * unit:g} ms", str(len(pairs)), f"{step_ms:.2f}", f"{median:+.1f} %", f"{low:+.1f} … {high:+.1f} %"
+    player = (processor_time(output) - taken) / (time.perf_counter() - begun)
+    output.close(drain=False)
+    live, silent = turns.milliseconds["live"], turns.milliseconds["recording"]
+    takes = [100 * (a / b - 1) for a, b in zip(live, silent, strict=True)]
+    median, low, high = median_and_doubt(takes)
+    return (
+        f"{1000 * unit:g} ms",
+        str(len(takes)),
+        f"{np.median(silent):.2f}",
+        f"{median:+.1f} %",
+        f"{low:+.1f} … {high:+.1f} %",
+        f"{100 * inside[0] / (len(live) * TURN):.1f} %",
+        f"{100 * player:.1f} %",
+    )
+
+
+def processor_time(output: LiveOutput) -> float:
+    """s of a processor that the player has had so far; nan where the system does not say (it is Linux that does)."""
+    tasks = Path(f"/proc/{output._link._process.pid}/task")
+    if not tasks.exists():
+        return float("nan")
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
 
 
 @contextmanager
@@ -213,8 +247,9 @@ def main() -> None:
         print(f"## Live notes: {NOTES:,} at {1000 * EVERY:g} ms while MNIST trains on {os.cpu_count()} cores\n")
         heads = ("way", "real-time", "notes", "p50 ms", "p99 ms", "max ms")
         print(table(heads, list(lateness_rows(port))))
-        print(f"\n## Training with live notes (pace peak) against recording only, turns of {TURN} steps\n")
-        heads = ("note length", "pairs of turns", "ms a step, recording", "live takes", "quartiles")
+        print("\n## Training with live notes (pace peak) against recording only\n")
+        heads = ("note length", "pairs of turns", "ms a step, recording", "live takes", "95 % confidence")
+        heads += ("of it in the training's thread", "player, of one core")
         print(table(heads, [speed_row(port, unit) for unit in (0.05, 0.01)]))
 
 

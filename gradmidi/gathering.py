@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import inf
+from operator import lt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,13 @@ class Gathering:
 
     Attributes:
         look_at: when it is time, s of ``time.perf_counter``; to be set after each look.
-        alert: it is time at once when a norm is NaN or Inf.
+        limits: (L,) a norm that is not below its layer's limit, or is NaN, makes it time at once; ``None`` to let
+            everything wait. Inf, as it is at first, lets all finite norms wait.
     """
 
     def __init__(self, layers: Sequence[str]) -> None:
         self.look_at = 0.0
-        self.alert = True
+        self.limits: Sequence[float] | None = [inf] * len(layers)
         self._layers = tuple(layers)
         self._rows: list[tuple[int, NDArray[np.floating], Mapping[str, float], NDArray[np.bool_] | None]] = []
 
@@ -50,9 +52,12 @@ class Gathering:
                 are kept until the look.
         """
         self._rows.append((step, norms, metrics or {}, gaps))
-        # A sum finds every NaN and Inf; of Python's floats it is, up to some hundred layers, quicker than NumPy's.
-        due = time.perf_counter() >= self.look_at or len(self._rows) >= MOST
-        return due or (self.alert and not isfinite(sum(norms.tolist())))
+        if time.perf_counter() >= self.look_at or len(self._rows) >= MOST:
+            return True
+        # Of Python's floats, as up to some hundred layers they are quicker than NumPy's calls.
+        if self.limits is None or all(map(lt, norms.tolist(), self.limits)):
+            return False
+        return gaps is None or not bool(((norms < self.limits) | gaps).all())
 
     def take(self) -> Recording:
         """What was gathered since the last look; a metric that a step did not have is nan there.

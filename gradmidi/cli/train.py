@@ -167,7 +167,8 @@ class _Listener:
             if what not in self._told:
                 self._told.add(what)
                 self._reporter.say(text, style="bold red")
-        self._unseen.alert = not self._told
+        if self._told:
+            self._unseen.limits = None
         self._unseen.look_at = time.perf_counter() + SHOW_EVERY
 
 

@@ -79,6 +79,8 @@ class Composer:
         self.parts = tuple(chosen[i % len(chosen)] for i in range(count))
         self.voices = voices_for(self.grouping.names, self.parts)
         self.title = title
+        self._octaves = 2.0 ** np.array([part.octave for part in self.parts])
+        self._struck = np.array([part.velocity for part in self.parts])
         self._quantise = Quantiser(self.scale, count, hysteresis)
         self._dynamics = Dynamics(dynamics)
         self._watch = Watch(len(self.layers))
@@ -111,8 +113,7 @@ class Composer:
         for kind, key in PERCUSSION_KEYS.items():
             tones[alarm & KINDS[kind](norms)] = key_hz(key)
         sounding = ~gaps.ravel()
-        starts = self.timing.onsets(self._rows, rows, width)[:, 0]
-        marks = self._marks(recording, events, starts, placed.onset)
+        marks = self._marks(recording, events, placed.onset)
         self._rows += rows
         notes = Notes(
             onset=placed.onset.ravel()[sounding],
@@ -137,7 +138,7 @@ class Composer:
     def _tones(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
         """Hz of every note (N, L); where the norm is nan the lowest tone stands in, to be replaced by the alarm's."""
         hz = np.asarray(self.mapping(np.where(np.isnan(norms), 0.0, norms)), dtype=np.float64)
-        return self._quantise(hz * 2.0 ** np.array([part.octave for part in self.parts])).copy()
+        return self._quantise(hz * self._octaves).copy()
 
     def _unheard(self, events: Sequence[Event], norms: NDArray[np.float64]) -> list[Hit]:
         """Alarms that no note of their voice is yet: the peak of a bin sounds, or another layer's alarm."""
@@ -158,20 +159,14 @@ class Composer:
         return np.asarray(heard == before)
 
     def _velocities(self, recording: Recording, alarm: NDArray[np.bool_]) -> NDArray[np.int64]:
-        struck = np.array([part.velocity for part in self.parts])
-        accented = np.minimum(struck + self._dynamics.accents(recording)[:, np.newaxis], LOUDEST)
+        accented = np.minimum(self._struck + self._dynamics.accents(recording)[:, np.newaxis], LOUDEST)
         return np.where(alarm, ALARM_VELOCITY, accented)
 
-    def _marks(
-        self,
-        recording: Recording,
-        events: Sequence[Event],
-        starts: NDArray[np.float64],
-        onsets: NDArray[np.float64],
-    ) -> Marks:
+    def _marks(self, recording: Recording, events: Sequence[Event], onsets: NDArray[np.float64]) -> Marks:
+        starts = onsets[:, 0]  # in every style the first voice begins with its step
         steps, metrics = recording.steps, recording.metrics
         losses = metrics.get("loss", np.empty(0))
-        found = [(self._time_of(event, starts, onsets), event.kind, event.text) for event in events]
+        found = [(self._time_of(event, onsets), event.kind, event.text) for event in events]
         tens = self._new_tens(steps)
         found += [(float(starts[i]), "step", f"step {steps[i]}") for i in tens]
         found += [(float(starts[i]), "epoch", f"epoch {metrics['epoch'][i]:g}") for i in self._new_epochs(recording)]
@@ -180,10 +175,9 @@ class Composer:
         time, kind, text = zip(*found, strict=True) if found else ((), (), ())
         return Marks(np.array(time, dtype=np.float64), np.array(kind, dtype=str), np.array(text, dtype=str))
 
-    def _time_of(self, event: Event, starts: NDArray[np.float64], onsets: NDArray[np.float64]) -> float:
+    def _time_of(self, event: Event, onsets: NDArray[np.float64]) -> float:
         """When the event's layer plays; the start of its step for a layer that is in no voice."""
-        voice = self.grouping.voice_of(event.layer)
-        return float(starts[event.row] if voice is None else onsets[event.row, voice])
+        return float(onsets[event.row, self.grouping.voice_of(event.layer) or 0])
 
     def _new_tens(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows in which the steps reach or pass the next multiple of ten."""

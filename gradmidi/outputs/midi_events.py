@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import mido
-import numpy as np
 
 from gradmidi.outputs.tuning import BEND_RANGE, MTS_STEPS, to_keys
 from gradmidi.score import Score, Voice
@@ -54,10 +53,9 @@ class MidiStream:
     def events(self, score: Score) -> list[TimedMessage]:
         """Every message of ``score``, sorted by time; where it holds its notes, without the ends of the last ones."""
         voices, tied = score.layer.tolist(), score.tied.tolist()
-        percussion = np.array([score.voices[i].percussion for i in voices], dtype=bool)
+        percussion = [score.voices[i].percussion for i in voices]
         keys = to_keys(score.frequency, self._tuning)
-        key = np.where(percussion, to_keys(score.frequency, "12tet").key, keys.key).tolist()
-        fine, velocities = keys.fine.tolist(), score.velocity.tolist()
+        key, fine, velocities = keys.key.tolist(), keys.fine.tolist(), score.velocity.tolist()
         onsets, ends = score.onset.tolist(), (score.onset + score.duration).tolist()
         events = [(end.time, 0, end) for end in self._ended_before(voices, tied)]
         for i, voice in enumerate(voices):

@@ -29,7 +29,7 @@ from gradmidi.recording import Recording
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
 CLOCK_TICKS = 24  # a quarter
 START_AHEAD = 0.005  # s from MIDI clock's start message to its first tick
-LOOK_EVERY = 0.1  # s in which rows are gathered
+LOOK_EVERY = 0.5  # s in which rows are gathered, unless it is time for a step or one of them looks like an alarm
 LOOK_FOR_CONTROLLERS = 0.02  # s, where metrics move controllers
 LOOK_AGAIN = 0.01  # s, where it is time for a step and the player takes none
 LONGEST_ENDING = 5.0  # s that closing waits for the last steps to be heard
@@ -158,7 +158,7 @@ class LiveOutput:
             while self._pace and self._timeline.wanting(now) <= 0 and self._listening():
                 self._perform(self._pace.take(), now)
         longest = LOOK_FOR_CONTROLLERS if self._controllers else LOOK_EVERY
-        self._fed.alert = not self._alarm_sounds  # while one does, the next has to wait
+        self._fed.limits = None if self._alarm_sounds else self._pace.limits  # while one sounds, others have to wait
         self._fed.look_at = now + min(max(self._timeline.wanting(now), LOOK_AGAIN), longest)
 
     def _wait(self, seconds: float) -> float:
@@ -184,7 +184,7 @@ class LiveOutput:
     def _perform(self, waiting: Waiting | None, now: float) -> None:
         if waiting is None:
             return
-        score = self._composer.feed(waiting.row)
+        score = self._composer.feed(waiting.row, events=())  # which would be marks; what sounds is in the norms
         messages = timed_bytes(self._stream.events(score))
         origin = self._timeline.place(now, score.length, len(messages) / self._max_rate)
         kind = KEEP if waiting.alarm else NOTE

@@ -14,7 +14,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.composition.events import ANOMALIES, Spotted, Watch
+from gradmidi.composition.events import ANOMALIES, EXPLOSION_RATIO, Spotted, Watch
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
@@ -93,6 +93,12 @@ class Pace:
         self._kept: Waiting | None = None
         self._alarms: dict[str, Waiting] = {}
         self.steps = self.alarms = self.merged = 0
+
+    @property
+    def limits(self) -> list[float]:
+        """(L,) norms from which on, by what is usual now, a layer explodes; inf where nothing is usual yet."""
+        limits: list[float] = np.nan_to_num(EXPLOSION_RATIO * np.exp(self._watch.usual), nan=np.inf).tolist()
+        return limits
 
     def put(self, rows: Recording) -> bool:
         """Take one or more steps, in order; True where an alarm is among them."""

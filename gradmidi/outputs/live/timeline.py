@@ -49,7 +49,7 @@ class Timeline:
         """How long before that the next step has to be given: twice the time they take, so that none is missing."""
         return WAIT_LEAD if self._waits else min(LATENCY + 2 * self._interval, LONGEST_LEAD)
 
-    def hear(self, now: float, steps: int = 1) -> None:
+    def hear(self, now: float, steps: int) -> None:
         """So many training steps were made since the last call."""
         if self._last is not None:
             # As if each of them had been told by itself, one interval after the other.

@@ -80,6 +80,44 @@ def test_alarms_of_one_kind_merge_layer_by_layer_and_kinds_stay_apart():
     assert (pace.alarms, pace.merged) == (504, 501)
 
 
+@pytest.mark.parametrize("policy", ["latest", "peak", "mean"])
+def test_steps_may_come_one_by_one_or_together(policy, sick):
+    """Alarms, gaps and zeros included: the policy keeps the same row, and the same alarms wait."""
+    one_by_one, together = Pace(policy, 4), Pace(policy, 4)
+    for first in range(0, len(sick), 7):
+        rows = sick.rows(first, first + 7)
+        alarms = [one_by_one.put(rows.rows(i, i + 1)) for i in range(len(rows))]
+        assert together.put(rows) == any(alarms)
+        assert together.limits == one_by_one.limits
+        while one_by_one:
+            expected, taken = one_by_one.take(), together.take()
+            assert (taken.alarm, taken.rows) == (expected.alarm, expected.rows)
+            assert taken.row.steps.tolist() == expected.row.steps.tolist()
+            np.testing.assert_array_equal(taken.row.norms, expected.row.norms)
+        assert not together
+    assert one_by_one.steps == together.steps == len(sick) and one_by_one.alarms == together.alarms > 0
+
+
+def test_limits_are_where_an_explosion_begins():
+    pace = Pace("peak", 4)
+    assert pace.limits == [np.inf] * 4
+    for _ in range(20):
+        pace.put(one_row(0, CALM))
+    assert pace.limits == pytest.approx([20 * norm for norm in CALM])
+    assert pace.put(one_row(1, (19.9, *CALM[1:]))) is False
+    assert pace.put(one_row(2, (40.0, *CALM[1:]))) is True
+
+
+def test_the_interval_is_the_same_however_steps_are_told():
+    singly, together = Timeline(start=0.0), Timeline(start=0.0)
+    singly.hear(0.0, 1)
+    together.hear(0.0, 1)
+    for step in range(1, 31):
+        singly.hear(0.1 * step, 1)
+    together.hear(3.0, 30)
+    assert together.lead == pytest.approx(singly.lead) and singly.lead > LATENCY + 0.15
+
+
 def test_steps_follow_without_a_gap_and_without_drift():
     timeline = Timeline(start=10.0)
     origins = [timeline.place(9.5 + 0.06 * k, (k + 1) * 0.06, 0.0) for k in range(1000)]

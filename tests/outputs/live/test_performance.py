@@ -102,6 +102,24 @@ def test_an_alarm_cuts_the_step_that_sounds(file_port):
     assert most_at_once(now) == 1  # the note that was cut has ended, and those after it never began
 
 
+def test_an_explosion_is_played_at_once(file_port):
+    """A long note sounds and nobody looks at the steps, but one over twenty times its usual is heard within 0.2 s."""
+    slow = Timing(unit=0.5)
+    with LiveOutput(Composer(("conv1", "conv2", "fc1", "fc2"), timing=slow, scale=None), file_port.port) as output:
+        feed_for(output, 1.5)
+        asked = time.perf_counter()
+        output.append(1000, np.array([4000.0, 1.8, 3.3, 2.4], dtype=np.float32))
+        time.sleep(0.3)
+        began = asked - time.perf_counter()
+        report = output.close(drain=False)
+    now = file_port()
+    end = next(heard.at for heard in now if heard.data == bytes((0xB0, 64, 0)))
+    # log mapping: norm 4000 is 12·log10(4000) = 43 keys above C4
+    high = [heard.at - end for heard in now if is_note_on(heard.data) and heard.data[:2] == bytes((0x90, 103))]
+    assert report.alarms == 1
+    assert high[0] - began == pytest.approx(0.05, abs=0.1)
+
+
 def most_at_once(sent):
     """Notes that sounded together."""
     changes = [is_note_on(heard.data) - is_note_off(heard.data) for heard in sent]
