@@ -1,31 +1,33 @@
 """What measuring costs: gradmidi's probe beside no probe, the post's own loop, wandb.watch's way and backward hooks.
 
-    python benchmarks/probe_cost.py [--rounds 40] [--threads 1] [--device cpu] [--nets post-10,post-256,mlp,transformer]
+    python -m benchmarks.probe_cost [--seconds 90] [--threads 1] [--device cpu] [--nets post-10,mlp]
 
-Prints two Markdown tables. All ways train their own copy of the same net, taking turns of a few steps in one process,
-so that a busy machine slows them alike; ratios are medians of ratios within a round, with the quartiles behind them.
+Prints two Markdown tables. One and the same net is trained; each of its steps is watched in another way, in a random
+order, so that neither drift of the machine nor a better place in memory favours one. A way is hung in before its step
+and taken out after it, outside of the timed part. Ratios are medians of ratios within a round of all ways; behind them
+stands from where to where the median lies with 95 % confidence.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from benchmarks.timing import median_and_doubt
 from gradmidi.experiments.net import Net
 from gradmidi.measure.probe import GradientProbe
 
-STEPS_A_TURN = 5
+LEAST_ROUNDS = 20
 
 
 class Task(NamedTuple):
@@ -36,27 +38,27 @@ class Task(NamedTuple):
 
 
 class Training:
-    """One copy of a net that is trained in turns, watched in one way."""
+    """A net that is trained a step at a time; each way of watching it has an own optimizer (plain SGD: no state)."""
 
     def __init__(self, task: Task) -> None:
-        self.net = copy.deepcopy(task.net)
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=1e-4)
+        self.net = task.net
         self.loss = task.loss
-        self.watch_step: Callable[[], object] | None = None
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.net.parameters(), lr=1e-4)
 
     def weights(self) -> list[nn.Parameter]:
         return [p for name, p in self.net.named_parameters() if "weight" in name]
 
-    def run(self, steps: int) -> float:
-        """Seconds of ``steps`` steps."""
+    def step(self, optimizer: torch.optim.Optimizer, watch: Callable[[], object] | None = None) -> float:
+        """Seconds of one step; ``watch`` is called between the backward pass and the optimizer."""
         synchronize(self.net)
         start = time.perf_counter()
-        for _ in range(steps):
-            self.optimizer.zero_grad()
-            self.loss(self.net).backward()
-            if self.watch_step is not None:
-                self.watch_step()
-            self.optimizer.step()
+        optimizer.zero_grad()
+        self.loss(self.net).backward()
+        if watch is not None:
+            watch()
+        optimizer.step()
         synchronize(self.net)
         return time.perf_counter() - start
 
@@ -66,27 +68,27 @@ def synchronize(net: nn.Module) -> None:
         torch.cuda.synchronize()
 
 
-@contextmanager
-def unwatched(training: Training) -> Iterator[None]:
-    yield
+Step = Callable[[], float]  # takes one step, watched, and gives its seconds
 
 
-@contextmanager
-def gradmidi_probe(training: Training) -> Iterator[None]:
-    with GradientProbe(training.net, training.optimizer, lambda row: None):
-        yield
+def unwatched(training: Training) -> Step:
+    optimizer = training.optimizer()
+    return lambda: training.step(optimizer)
 
 
-@contextmanager
-def naive_loop(training: Training) -> Iterator[None]:
+def gradmidi_probe(training: Training) -> Step:
+    optimizer = training.optimizer()
+    GradientProbe(training.net, optimizer, lambda row: None)  # lives in the hooks of its optimizer
+    return lambda: training.step(optimizer)
+
+
+def naive_loop(training: Training) -> Step:
     """The post's own way: the norm of each layer's weight gradient, one after the other."""
-    weights = training.weights()
-    training.watch_step = lambda: [weight.grad.norm().item() for weight in weights]
-    yield
+    optimizer, weights = training.optimizer(), training.weights()
+    return lambda: training.step(optimizer, lambda: [weight.grad.norm().item() for weight in weights])
 
 
-@contextmanager
-def histograms(training: Training) -> Iterator[None]:
+def histograms(training: Training) -> Step:
     """What ``wandb.watch(model, log="gradients", log_freq=1)`` does: a hook and a 64-bin histogram a parameter."""
 
     def watch(grad: Tensor) -> None:
@@ -95,31 +97,36 @@ def histograms(training: Training) -> Iterator[None]:
         counts = flat.histc(bins=64, min=low, max=high)
         counts.cpu().clone().tolist(), torch.linspace(low, high, steps=65).tolist()
 
-    hooks = [p.register_hook(watch) for p in training.net.parameters()]
-    yield
-    for hook in hooks:
-        hook.remove()
+    optimizer = training.optimizer()
+    return lambda: hooked(lambda: training.step(optimizer), [p.register_hook for p in training.net.parameters()], watch)
 
 
-@contextmanager
-def backward_hooks(training: Training) -> Iterator[None]:
+def backward_hooks(training: Training) -> Step:
     """A full backward hook on each module that owns weights, taking the norm of the gradient that passes."""
     found: dict[nn.Module, float] = {}
 
     def watch(module: nn.Module, inputs: object, outputs: tuple[Tensor, ...]) -> None:
         found[module] = outputs[0].norm().item()
 
+    optimizer = training.optimizer()
     owners = [m for m in training.net.modules() if getattr(m, "weight", None) is not None]
-    hooks = [m.register_full_backward_hook(watch) for m in owners]
-    yield
+    return lambda: hooked(lambda: training.step(optimizer), [m.register_full_backward_hook for m in owners], watch)
+
+
+def hooked(step: Step, places: Sequence[Callable[..., Any]], watch: Callable[..., object]) -> float:
+    """The step with ``watch`` hung in at all places, and taken out again."""
+    hooks = [register(watch) for register in places]
+    seconds = step()
     for hook in hooks:
         hook.remove()
+    return seconds
 
 
-WAYS = {
-    "no probe": unwatched,
-    "gradmidi": gradmidi_probe,
-    "naive loop (the post)": naive_loop,
+PLAIN, OURS, NAIVE, BARE = "no probe", "gradmidi", "naive loop (the post)", "bare fused norm"
+WAYS: dict[str, Callable[[Training], Step]] = {
+    PLAIN: unwatched,
+    OURS: gradmidi_probe,
+    NAIVE: naive_loop,
     "full backward hooks": backward_hooks,
     "histograms (wandb.watch)": histograms,
 }
@@ -151,68 +158,66 @@ TASKS: dict[str, tuple[str, Callable[[str], Task]]] = {
 }
 
 
-def quartiles(values: list[float]) -> str:
-    low, middle, high = np.percentile(values, [25, 50, 75])
+def shown(ratios: Sequence[float]) -> str:
+    middle, low, high = median_and_doubt(ratios)
     return f"{middle:.3f} ({low:.3f}–{high:.3f})"
 
 
-def step_ratios(task: Task, rounds: int) -> Iterator[tuple[str, float, str]]:
-    """Way, milliseconds a step, ratio to no probe."""
-    trainings = {way: Training(task) for way in WAYS}
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    watchers = [WAYS[way](training) for way, training in trainings.items()]
-    for watcher in watchers:
-        watcher.__enter__()
-    for training in trainings.values():
-        training.run(STEPS_A_TURN)
-    for _ in range(rounds):
-        # In a new order each round, so that no way always runs behind the same other.
-        for way in random.sample(list(WAYS), len(WAYS)):
-            seconds[way].append(trainings[way].run(STEPS_A_TURN) / STEPS_A_TURN)
-    for watcher in watchers:
-        watcher.__exit__(None, None, None)
-    for way, own in seconds.items():
-        ratios = [a / b for a, b in zip(own, seconds["no probe"], strict=True)]
-        yield way, 1e3 * float(np.median(own)), quartiles(ratios)
+def rounds(ways: dict[str, Step], seconds: float) -> dict[str, list[float]]:
+    """Seconds of every way in each round, in a new order each time, for so many s; the first round does not count."""
+    took: dict[str, list[float]] = {way: [] for way in ways}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(took[next(iter(ways))]) < LEAST_ROUNDS:
+        for way in random.sample(list(ways), len(ways)):
+            took[way].append(ways[way]())
+    return {way: own[1:] for way, own in took.items()}
 
 
-def section_ratios(task: Task, rounds: int) -> Iterator[tuple[str, float, str]]:
+def ratios(took: dict[str, list[float]], way: str, to: str) -> str:
+    return shown([a / b for a, b in zip(took[way], took[to], strict=True)])
+
+
+def step_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str]]:
+    """Way, milliseconds a step, ratio to no probe; last, ours to the post's loop."""
+    training = Training(task)
+    took = rounds({way: make(training) for way, make in WAYS.items()}, seconds)
+    for way, own in took.items():
+        yield way, 1e3 * float(np.median(own)), ratios(took, way, PLAIN)
+    yield f"{OURS} / {NAIVE}, {len(took[OURS])} rounds", 1e3 * float(np.median(took[OURS])), ratios(took, OURS, NAIVE)
+
+
+def section_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str]]:
     """Section, its microseconds within a training, where the gradients are fresh, and the ratio to the bare norm."""
     training = Training(task)
-    weights = training.weights()
-    probe = GradientProbe(training.net, training.optimizer, lambda row: None)
-    (hook,) = training.optimizer._optimizer_step_pre_hooks.values()
+    weights, optimizer = training.weights(), training.optimizer()
+    probe = GradientProbe(training.net, optimizer, lambda row: None)
+    (hook,) = optimizer._optimizer_step_pre_hooks.values()
     probe.detach()  # the hook is called by hand, so that only it is timed
     sections: dict[str, Callable[[], object]] = {
-        "bare fused norm": lambda: torch._foreach_norm([weight.grad for weight in weights], 2, dtype=torch.float32),
-        "gradmidi": lambda: hook(training.optimizer, (training.optimizer,), {}),
-        "naive loop (the post)": lambda: [weight.grad.norm().item() for weight in weights],
+        BARE: lambda: torch._foreach_norm([weight.grad for weight in weights], 2, dtype=torch.float32),
+        OURS: lambda: hook(optimizer, (optimizer,), {}),
+        NAIVE: lambda: [weight.grad.norm().item() for weight in weights],
     }
-    seconds: dict[str, list[float]] = {name: [] for name in sections}
-    for name in sections:
-        training.watch_step = sections[name]
-        training.run(STEPS_A_TURN)
-    for _ in range(4 * rounds):
-        for name in random.sample(list(sections), len(sections)):
-            training.watch_step = timed(sections[name], seconds[name])
-            training.run(1)
-    for name, own in seconds.items():
-        ratios = [a / b for a, b in zip(own, seconds["bare fused norm"], strict=True)]
-        yield name, 1e6 * float(np.median(own)), quartiles(ratios)
 
+    def timed(section: Callable[[], object]) -> float:
+        within: list[float] = []
 
-def timed(call: Callable[[], object], into: list[float]) -> Callable[[], None]:
-    def run() -> None:
-        start = time.perf_counter()
-        call()
-        into.append(time.perf_counter() - start)
+        def watch() -> None:
+            start = time.perf_counter()
+            section()
+            within.append(time.perf_counter() - start)
 
-    return run
+        training.step(optimizer, watch)
+        return within[0]
+
+    took = rounds({name: partial(timed, section) for name, section in sections.items()}, seconds)
+    for name, own in took.items():
+        yield name, 1e6 * float(np.median(own)), ratios(took, name, BARE)
 
 
 def main(argv: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=90.0, help="for each net in each table")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--sections-only", action="store_true")
@@ -223,14 +228,14 @@ def main(argv: Sequence[str] = ()) -> None:
     random.seed(0)
     chosen = {TASKS[name][0]: TASKS[name][1](arguments.device) for name in arguments.nets.split(",")}
     where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"CPU, {arguments.threads} thread(s)"
-    print(f"torch {torch.__version__}, {where}, {arguments.rounds} rounds of {STEPS_A_TURN} steps\n")
-    print("| net | way | ms a step | ratio to no probe (quartiles) |\n|---|---|---:|---:|")
+    print(f"torch {torch.__version__}, {where}, {arguments.seconds:g} s a net\n")
+    print("| net | way | ms a step | ratio to no probe (95 % confidence) |\n|---|---|---:|---:|")
     for name, task in () if arguments.sections_only else chosen.items():
-        for way, milliseconds, ratio in step_ratios(task, arguments.rounds):
+        for way, milliseconds, ratio in step_ratios(task, arguments.seconds):
             print(f"| {name} | {way} | {milliseconds:.2f} | {ratio} |", flush=True)
-    print("\n| net | section | µs in a step | ratio to the bare fused norm (quartiles) |\n|---|---|---:|---:|")
+    print("\n| net | section | µs in a step | ratio to the bare fused norm (95 % confidence) |\n|---|---|---:|---:|")
     for name, task in chosen.items():
-        for section, microseconds, ratio in section_ratios(task, arguments.rounds):
+        for section, microseconds, ratio in section_ratios(task, arguments.seconds):
             print(f"| {name} | {section} | {microseconds:.1f} | {ratio} |", flush=True)
 
 
