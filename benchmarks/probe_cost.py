@@ -2,7 +2,7 @@
 
     python -m benchmarks.probe_cost [--seconds 90] [--threads 1] [--device cpu] [--nets post-10,mlp]
 
-Prints two Markdown tables. One and the same net is trained; each of its steps is watched in another way, in a random
+Prints three Markdown tables. One and the same net is trained; each of its steps is watched in another way, in a random
 order, so that neither drift of the machine nor a better place in memory favours one. A way is hung in before its step
 and taken out after it, outside of the timed part. Ratios are medians of ratios within a round of all ways; behind them
 stands from where to where the median lies with 95 % confidence.
@@ -28,6 +28,7 @@ from gradmidi.experiments.net import Net
 from gradmidi.measure.probe import GradientProbe
 
 LEAST_ROUNDS = 20
+SECTION_SHARE = 4  # the sections take a quarter of the time: they are seen more sharply than whole steps
 
 
 class Task(NamedTuple):
@@ -178,12 +179,18 @@ def ratios(took: dict[str, list[float]], way: str, to: str) -> str:
 
 
 def step_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str]]:
-    """Way, milliseconds a step, ratio to no probe; last, ours to the post's loop."""
+    """Way, milliseconds a step, ratio to no probe."""
     training = Training(task)
     took = rounds({way: make(training) for way, make in WAYS.items()}, seconds)
     for way, own in took.items():
         yield way, 1e3 * float(np.median(own)), ratios(took, way, PLAIN)
-    yield f"{OURS} / {NAIVE}, {len(took[OURS])} rounds", 1e3 * float(np.median(took[OURS])), ratios(took, OURS, NAIVE)
+
+
+def duel(task: Task, seconds: float) -> tuple[int, str]:
+    """Rounds, and the ratio of our whole step to that with the post's loop, with no other way in between."""
+    training = Training(task)
+    took = rounds({way: WAYS[way](training) for way in (OURS, NAIVE)}, seconds)
+    return len(took[OURS]), ratios(took, OURS, NAIVE)
 
 
 def section_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str]]:
@@ -217,10 +224,10 @@ def section_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str
 
 def main(argv: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=90.0, help="for each net in each table")
+    parser.add_argument("--seconds", type=float, default=90.0, help="for each net")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--sections-only", action="store_true")
+    parser.add_argument("--tables", default="steps,duels,sections", help="which of the three")
     parser.add_argument("--nets", default=",".join(TASKS))
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
@@ -228,14 +235,30 @@ def main(argv: Sequence[str] = ()) -> None:
     random.seed(0)
     chosen = {TASKS[name][0]: TASKS[name][1](arguments.device) for name in arguments.nets.split(",")}
     where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"CPU, {arguments.threads} thread(s)"
-    print(f"torch {torch.__version__}, {where}, {arguments.seconds:g} s a net\n")
-    print("| net | way | ms a step | ratio to no probe (95 % confidence) |\n|---|---|---:|---:|")
-    for name, task in () if arguments.sections_only else chosen.items():
-        for way, milliseconds, ratio in step_ratios(task, arguments.seconds):
+    print(f"torch {torch.__version__}, {where}, {arguments.seconds:g} s a net")
+    tables = {"steps": print_steps, "duels": print_duels, "sections": print_sections}
+    for table in arguments.tables.split(","):
+        tables[table](chosen, arguments.seconds)
+
+
+def print_steps(chosen: dict[str, Task], seconds: float) -> None:
+    print("\n| net | way | ms a step | ratio to no probe (95 % confidence) |\n|---|---|---:|---:|")
+    for name, task in chosen.items():
+        for way, milliseconds, ratio in step_ratios(task, seconds):
             print(f"| {name} | {way} | {milliseconds:.2f} | {ratio} |", flush=True)
+
+
+def print_duels(chosen: dict[str, Task], seconds: float) -> None:
+    print(f"\n| net | rounds | step with {OURS} / step with {NAIVE} (95 % confidence) |\n|---|---:|---:|")
+    for name, task in chosen.items():
+        count, ratio = duel(task, seconds)
+        print(f"| {name} | {count} | {ratio} |", flush=True)
+
+
+def print_sections(chosen: dict[str, Task], seconds: float) -> None:
     print("\n| net | section | µs in a step | ratio to the bare fused norm (95 % confidence) |\n|---|---|---:|---:|")
     for name, task in chosen.items():
-        for section, microseconds, ratio in section_ratios(task, arguments.seconds):
+        for section, microseconds, ratio in section_ratios(task, seconds / SECTION_SHARE):
             print(f"| {name} | {section} | {microseconds:.1f} | {ratio} |", flush=True)
 
 

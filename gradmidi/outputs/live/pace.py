@@ -97,8 +97,9 @@ class Pace:
     @property
     def limits(self) -> list[float]:
         """(L,) norms from which on, by what is usual now, a layer explodes; inf where nothing is usual yet."""
-        limits: list[float] = np.nan_to_num(EXPLOSION_RATIO * np.exp(self._watch.usual), nan=np.inf).tolist()
-        return limits
+        with np.errstate(over="ignore"):
+            limits = EXPLOSION_RATIO * np.exp(self._watch.usual)
+        return [float(limit) for limit in np.where(np.isnan(limits), np.inf, limits)]
 
     def put(self, rows: Recording) -> bool:
         """Take one or more steps, in order; True where an alarm is among them."""
