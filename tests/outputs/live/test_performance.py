@@ -16,7 +16,7 @@ from gradmidi.outputs.tuning import choose_tuning
 from tests.outputs.live.devices import is_note_off, is_note_on, is_panic, one_row, read_file
 
 FAST = Timing(unit=0.002)
-SNARE = 38
+SNARE, CRASH = 38, 49
 QUIET = (0.4, 1.8, 3.3, 2.4)
 
 
@@ -61,6 +61,15 @@ def test_live_sends_what_the_file_holds(scale, style, sick, file_port):
         shifts = [heard.at - event.time for heard, event in zip(notes, expected, strict=True)]
         assert np.ptp(shifts) < 0.1  # the machine may be busy
         assert np.median(np.abs(shifts - np.median(shifts))) < 0.001
+
+
+def test_two_alarms_in_one_voice_are_both_heard(file_port):
+    """NaN in one layer and Inf in another that share a voice: the snare in its place, the crash beside it."""
+    grouped = Composer(("a", "b"), groups={"both": ["a", "b"]}, timing=FAST)
+    with LiveOutput(grouped, file_port.port, pace="wait") as output:
+        output.append(0, np.array([np.nan, np.inf], dtype=np.float32))
+    drums = {heard.data[1] for heard in file_port() if is_note_on(heard.data) and heard.data[0] == 0x99}
+    assert drums == {SNARE, CRASH}
 
 
 def by_voice(messages):
