@@ -217,11 +217,12 @@ class LiveOutput:
         told = self._link.close(patience)
         self._off = True
         pace = self._pace
-        counts = {"steps": pace.steps, "heard": self._heard, "alarms": pace.alarms, "merged": pace.merged}
+        steps = pace.steps + len(self._fed)  # those that nobody has looked at are skipped as well
+        counts = {"steps": steps, "heard": self._heard, "alarms": pace.alarms, "merged": pace.merged}
         return LiveReport(
             port=self.port,
             system=self.system,
-            skipped=pace.steps - self._heard,
+            skipped=steps - self._heard,
             realtime=self._link.realtime,
             failure=self._link.failure,
             **counts,

@@ -115,7 +115,7 @@ def test_an_explosion_is_played_at_once(file_port):
     """A long note sounds and nobody looks at the steps, but one over twenty times its usual is heard within 0.2 s."""
     slow = Timing(unit=0.5)
     with LiveOutput(Composer(("conv1", "conv2", "fc1", "fc2"), timing=slow, scale=None), file_port.port) as output:
-        feed_for(output, 1.5)
+        steps = feed_for(output, 1.5)
         asked = time.perf_counter()
         output.append(1000, np.array([4000.0, 1.8, 3.3, 2.4], dtype=np.float32))
         time.sleep(0.3)
@@ -126,6 +126,7 @@ def test_an_explosion_is_played_at_once(file_port):
     # log mapping: norm 4000 is 12·log10(4000) = 43 keys above C4
     high = [heard.at - end for heard in now if is_note_on(heard.data) and heard.data[:2] == bytes((0x90, 103))]
     assert report.alarms == 1
+    assert report.steps == report.heard + report.skipped == steps + 1
     assert high[0] - began == pytest.approx(0.05, abs=0.1)
 
 
@@ -163,6 +164,13 @@ def test_a_metric_moves_a_controller_on_change_at_most_50_times_a_second(file_po
     assert np.diff([heard.at for heard in sent]).min() > 0.015
     first_note = next(heard.at for heard in file_port() if is_note_on(heard.data))
     assert sent[0].at > first_note - 0.1  # after the set-up, which resets controllers
+
+
+def test_an_interrupted_performance_counts_the_steps_that_waited(file_port):
+    with LiveOutput(Composer(("conv1", "conv2", "fc1", "fc2"), timing=Timing(unit=0.5)), file_port.port) as output:
+        steps = feed_for(output, 0.6)
+        report = output.close(drain=False)
+    assert report.steps == steps and report.skipped == steps - report.heard
 
 
 def test_the_rate_limit_holds(file_port):
