@@ -5,7 +5,8 @@
 Prints three Markdown tables. One and the same net is trained; each of its steps is watched in another way, in a random
 order, so that neither drift of the machine nor a better place in memory favours one. A way is hung in before its step
 and taken out after it, outside of the timed part. Ratios are medians of ratios within a round of all ways; behind them
-stands from where to where the median lies with 95 % confidence.
+stands from where to where the median lies with 95 % confidence. The duel of the two that lie close together is shown a
+second time with the passes levelled, see :func:`levelled`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -38,6 +39,13 @@ class Task(NamedTuple):
     loss: Callable[[nn.Module], Tensor]
 
 
+class Took(NamedTuple):
+    """Seconds of a step: of its forward and backward pass, and of what comes after them, the optimizer included."""
+
+    passes: float
+    rest: float
+
+
 class Training:
     """A net that is trained a step at a time; each way of watching it has an own optimizer (plain SGD: no state)."""
 
@@ -51,17 +59,18 @@ class Training:
     def weights(self) -> list[nn.Parameter]:
         return [p for name, p in self.net.named_parameters() if "weight" in name]
 
-    def step(self, optimizer: torch.optim.Optimizer, watch: Callable[[], object] | None = None) -> float:
-        """Seconds of one step; ``watch`` is called between the backward pass and the optimizer."""
+    def step(self, optimizer: torch.optim.Optimizer, watch: Callable[[], object] | None = None) -> Took:
+        """One step, timed; ``watch`` is called between the backward pass and the optimizer."""
         synchronize(self.net)
         start = time.perf_counter()
         optimizer.zero_grad()
         self.loss(self.net).backward()
+        middle = time.perf_counter()
         if watch is not None:
             watch()
         optimizer.step()
         synchronize(self.net)
-        return time.perf_counter() - start
+        return Took(middle - start, time.perf_counter() - middle)
 
 
 def synchronize(net: nn.Module) -> None:
@@ -69,7 +78,8 @@ def synchronize(net: nn.Module) -> None:
         torch.cuda.synchronize()
 
 
-Step = Callable[[], float]  # takes one step, watched, and gives its seconds
+Step = Callable[[], Took]  # takes one step, watched
+T = TypeVar("T")
 
 
 def unwatched(training: Training) -> Step:
@@ -114,13 +124,13 @@ def backward_hooks(training: Training) -> Step:
     return lambda: hooked(lambda: training.step(optimizer), [m.register_full_backward_hook for m in owners], watch)
 
 
-def hooked(step: Step, places: Sequence[Callable[..., Any]], watch: Callable[..., object]) -> float:
+def hooked(step: Step, places: Sequence[Callable[..., Any]], watch: Callable[..., object]) -> Took:
     """The step with ``watch`` hung in at all places, and taken out again."""
     hooks = [register(watch) for register in places]
-    seconds = step()
+    took = step()
     for hook in hooks:
         hook.remove()
-    return seconds
+    return took
 
 
 PLAIN, OURS, NAIVE, BARE = "no probe", "gradmidi", "naive loop (the post)", "bare fused norm"
@@ -159,14 +169,14 @@ TASKS: dict[str, tuple[str, Callable[[str], Task]]] = {
 }
 
 
-def shown(ratios: Sequence[float]) -> str:
+def shown(ratios: Sequence[float], digits: int) -> str:
     middle, low, high = median_and_doubt(ratios)
-    return f"{middle:.3f} ({low:.3f}–{high:.3f})"
+    return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
-def rounds(ways: dict[str, Step], seconds: float) -> dict[str, list[float]]:
-    """Seconds of every way in each round, in a new order each time, for so many s; the first round does not count."""
-    took: dict[str, list[float]] = {way: [] for way in ways}
+def rounds(ways: dict[str, Callable[[], T]], seconds: float) -> dict[str, list[T]]:
+    """What every way took in each round, in a new order each time, for so many s; the first round does not count."""
+    took: dict[str, list[T]] = {way: [] for way in ways}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(took[next(iter(ways))]) < LEAST_ROUNDS:
         for way in random.sample(list(ways), len(ways)):
@@ -174,23 +184,36 @@ def rounds(ways: dict[str, Step], seconds: float) -> dict[str, list[float]]:
     return {way: own[1:] for way, own in took.items()}
 
 
-def ratios(took: dict[str, list[float]], way: str, to: str) -> str:
-    return shown([a / b for a, b in zip(took[way], took[to], strict=True)])
+def ratios(took: dict[str, list[float]], way: str, to: str, digits: int = 3) -> str:
+    return shown([a / b for a, b in zip(took[way], took[to], strict=True)], digits)
 
 
 def step_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str]]:
     """Way, milliseconds a step, ratio to no probe."""
     training = Training(task)
-    took = rounds({way: make(training) for way, make in WAYS.items()}, seconds)
+    took = wholes(rounds({way: make(training) for way, make in WAYS.items()}, seconds))
     for way, own in took.items():
         yield way, 1e3 * float(np.median(own)), ratios(took, way, PLAIN)
 
 
-def duel(task: Task, seconds: float) -> tuple[int, str]:
-    """Rounds, and the ratio of our whole step to that with the post's loop, with no other way in between."""
+def wholes(took: dict[str, list[Took]]) -> dict[str, list[float]]:
+    return {way: [sum(one) for one in own] for way, own in took.items()}
+
+
+def levelled(took: dict[str, list[Took]]) -> dict[str, list[float]]:
+    """Whole steps, each with the same passes: the median of all, as no way differs from another before they are over.
+
+    So the machine's unrest during the passes, which is a hundred times what norms take, is not taken for a way's own.
+    """
+    common = float(np.median([one.passes for own in took.values() for one in own]))
+    return {way: [common + one.rest for one in own] for way, own in took.items()}
+
+
+def duel(task: Task, seconds: float) -> tuple[int, str, str]:
+    """Rounds, and our whole step / that with the post's loop, as timed and levelled; no other way comes between."""
     training = Training(task)
     took = rounds({way: WAYS[way](training) for way in (OURS, NAIVE)}, seconds)
-    return len(took[OURS]), ratios(took, OURS, NAIVE)
+    return len(took[OURS]), ratios(wholes(took), OURS, NAIVE), ratios(levelled(took), OURS, NAIVE, digits=4)
 
 
 def section_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str]]:
@@ -249,10 +272,10 @@ def print_steps(chosen: dict[str, Task], seconds: float) -> None:
 
 
 def print_duels(chosen: dict[str, Task], seconds: float) -> None:
-    print(f"\n| net | rounds | step with {OURS} / step with {NAIVE} (95 % confidence) |\n|---|---:|---:|")
+    print(f"\n| net | rounds | step with {OURS} / step with {NAIVE} (95 % confidence) | passes levelled |")
+    print("|---|---:|---:|---:|")
     for name, task in chosen.items():
-        count, ratio = duel(task, seconds)
-        print(f"| {name} | {count} | {ratio} |", flush=True)
+        print("| " + " | ".join([name, *map(str, duel(task, seconds))]) + " |", flush=True)
 
 
 def print_sections(chosen: dict[str, Task], seconds: float) -> None:
