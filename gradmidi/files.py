@@ -10,6 +10,19 @@ from pathlib import Path
 from gradmidi.errors import InputError
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse, before any work is done, a folder that is none or in which nothing can be made.
+
+    Raises:
+        InputError: a file is in its way, or the rights are missing.
+    """
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not existing.is_dir():
+        raise InputError(f"cannot write into {folder}: {existing} is a file; choose another folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write into {folder}: {existing} may not be written to; choose another folder")
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` with the same ending; renamed to ``path`` if the block ends well, else removed.

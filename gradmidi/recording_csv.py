@@ -40,7 +40,7 @@ class RecordingWriter:
         meta: text by key, written on top.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or its name says that it is an archive.
     """
 
     def __init__(
@@ -53,6 +53,10 @@ class RecordingWriter:
         self.path = Path(path)
         self.layers = tuple(layers)
         self.metrics = tuple(metrics)
+        if self.path.suffix.lower() == ".npz":
+            raise InputError(
+                f"{self.path}: steps are appended as CSV; name it .csv, and save a copy as .npz afterwards"
+            )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("wb", buffering=0)

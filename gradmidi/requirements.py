@@ -33,7 +33,7 @@ RTMIDI = "rtmidi" if sys.version_info < (3, 13) else "rtmidi2"
 # Importing `fluidsynth` fails as well where the Python package is there but the system's library is not.
 REQUIREMENTS = (
     Requirement("torch", "torch", "training and attaching to a model", *_extra("train")),
-    Requirement("torchvision", "torchvision", "downloading full MNIST", *_extra("mnist")),
+    Requirement("torchvision", "torchvision", "downloading full MNIST (may bring another torch)", *_extra("mnist")),
     Requirement("fluidsynth", "pyfluidsynth", "playing SoundFonts", *_extra("soundfont")),
     Requirement(
         "fluidsynth",

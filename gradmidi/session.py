@@ -68,6 +68,7 @@ def listen(
         probe_options: options of :class:`gradmidi.measure.probe.GradientProbe`; its ``layers``, ``parameters``,
             ``quantities``, ``when``, ``every`` and ``scaler`` may also be given by themselves.
         composer_options: how live notes are made, as in :func:`gradmidi.compose`: ``scale``, ``mapping``, ``timing`` …
+            Without ``live`` they are checked and have no effect; a recording is composed afterwards.
 
     Cost: that of the probe; with ``path`` one small write a step (about 5 µs and 1 µs a layer).
 
@@ -81,7 +82,7 @@ def listen(
     probing |= {name: composer_options.pop(name) for name in PROBE_OPTIONS & composer_options.keys()}
     _check_names(composer_options)
     session = Session(
-        lambda on_step: GradientProbe(model, optimizer, on_step, **probing),
+        lambda on_step: _checked(GradientProbe(model, optimizer, on_step, **probing), composer_options),
         path=path,
         metrics=metrics,
         meta={"model": type(model).__name__, **(meta or {})},
@@ -121,6 +122,19 @@ class Probe(Protocol):
     def attach(self) -> None: ...
     def flush(self) -> None: ...
     def detach(self) -> None: ...
+
+
+def _checked(probe: Probe, composer_options: Mapping[str, Any]) -> Probe:
+    """The probe, before any file is made; detached where its layers cannot be composed with these options."""
+    from gradmidi.composition.composer import Composer
+
+    try:
+        if composer_options:
+            Composer(probe.layers, **composer_options)
+    except BaseException:
+        probe.detach()
+        raise
+    return probe
 
 
 class Session:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from gradmidi.cli.options import add_output_options
+from gradmidi.errors import MissingPartError
 
 if TYPE_CHECKING:
     from gradmidi.requirements import Requirement
@@ -28,12 +29,24 @@ def run(args: argparse.Namespace) -> int:
     ]
     soundfont = find_soundfont()
     found = ("SoundFont", str(soundfont or "missing"), "the instruments' sound", "" if soundfont else _ADVICE)
-    reporter.table(("part", "state", "for", "run"), [*rows, found])
-    reporter.result([dict(zip(("part", "state", "for", "run"), row, strict=True)) for row in (*rows, found)])
+    rows += [_midi_system(), found]
+    reporter.table(("part", "state", "for", "run"), rows)
+    reporter.result([dict(zip(("part", "state", "for", "run"), row, strict=True)) for row in rows])
     return 0
 
 
 _ADVICE = "put an .sf2 file into soundfonts/, see soundfonts/README.md"
+
+
+def _midi_system() -> tuple[str, str, str, str]:
+    from gradmidi.outputs.live import list_ports
+
+    try:
+        count = len(list_ports())
+    except MissingPartError as error:
+        state, _, command = str(error).partition("; ")
+        return ("MIDI system", state, "live MIDI", command)
+    return ("MIDI system", "ok", "live MIDI", "" if count else "no port is open; --live alone opens one")
 
 
 def _state(row: Requirement) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
+
+from gradmidi.errors import InputError
 
 
 def add_port_options(parser: argparse._ArgumentGroup) -> None:
@@ -24,12 +27,30 @@ def add_live_options(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="play while training: a port of `gradmidi ports`, or a new one",
     )
-    live.add_argument(
-        "--pace", metavar="NAME", default="peak", help="peak (default), latest, mean, or wait for the music"
-    )
+    live.add_argument("--pace", metavar="NAME", help="peak (default), latest, mean, or wait for the music")
     live.add_argument("--clock", action="store_true", help="send MIDI clock and lock the notes to it")
     live.add_argument("--cc", metavar="NAME=N", action="append", default=[], help="a metric as controller: loss=74")
     add_port_options(live)
+
+
+def check_live_options(args: argparse.Namespace, metrics: Sequence[str]) -> None:
+    """Refuse what would have no effect: options of live notes without ``--live``, and controllers of other metrics.
+
+    Args:
+        metrics: the numbers that go with the command's steps.
+
+    Raises:
+        InputError: names the option.
+    """
+    if args.live is None:
+        for option in ("pace", "clock", "cc", "backend", "max_rate"):
+            if getattr(args, option):
+                raise InputError(f"--{option.replace('_', '-')} is about live notes; give --live as well")
+    for text in args.cc:
+        metric = text.partition("=")[0].strip()
+        if metric not in metrics:
+            has = f"this command's are {', '.join(metrics)}" if metrics else "this command records no metrics"
+            raise InputError(f"--cc {text}: there is no metric {metric!r}; {has}")
 
 
 def port_arguments(args: argparse.Namespace) -> dict[str, Any]:
@@ -40,4 +61,10 @@ def port_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 def live_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of :class:`gradmidi.outputs.live.LiveOutput`."""
-    return {"pace": args.pace, "clock": args.clock, "cc": args.cc, "tuning": args.tuning, **port_arguments(args)}
+    return {
+        "pace": args.pace or "peak",
+        "clock": args.clock,
+        "cc": args.cc,
+        "tuning": args.tuning,
+        **port_arguments(args),
+    }

@@ -56,6 +56,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         InputError: an option that cannot be used.
     """
     from gradmidi.composition.composer import DEFAULT_SCALE
+    from gradmidi.composition.grouping import check_max_voices
     from gradmidi.composition.mapping import DEFAULT_MAPPING, choose_mapping
     from gradmidi.composition.styles import check_style
     from gradmidi.composition.timing import Timing, parse_unit
@@ -68,6 +69,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     check_tuning(args.tuning)
     check_choices(args.container, args.nonfinite)
     find_soundfont(args.soundfont)
+    _of_option("--tempo", lambda: Timing(tempo=args.tempo))
     text = DEFAULT_SCALE if args.scale is None else args.scale
     return {
         "timing": _of_option("--unit", lambda: Timing(parse_unit(args.unit, args.tempo), tempo=args.tempo)),
@@ -77,7 +79,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         "dynamics": args.dynamics,
         "style": check_style(args.style),
         "parts": load_parts(args.voices),
-        "max_voices": args.max_voices,
+        "max_voices": _of_option("--max-voices", lambda: check_max_voices(args.max_voices)),
     }
 
 
@@ -92,6 +94,14 @@ def _of_option(option: str, make: Callable[[], Made]) -> Made:
 def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
     """The recording, or the layers of it that ``--layers`` names."""
     return recording.only(_patterns(args)) if args.layers else recording
+
+
+def joined_layers(args: argparse.Namespace, layers: Sequence[str]) -> str | None:
+    """How layers are joined into voices, for a person; None where each has its own."""
+    from gradmidi.composition.grouping import group_layers
+
+    grouping = group_layers(layers, args.max_voices)
+    return None if grouping.is_trivial else grouping.describe()
 
 
 def check_layers(args: argparse.Namespace, layers: Sequence[str]) -> None:

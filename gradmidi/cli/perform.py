@@ -54,28 +54,44 @@ def write_all(job: Job, targets: dict[str, Path]) -> list[Written]:
 
 def report(job: Job, done: list[Written], **more: Any) -> None:
     """The closing table, or all of it as JSON."""
-    from collections import Counter
+    from gradmidi.cli.options import joined_layers
 
-    from gradmidi.composition.events import ANOMALIES
-
-    counts = Counter(job.score.marks.of(*ANOMALIES).kind.tolist())
+    counts = anomalies(job.score)
     rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
     job.reporter.table(("what", "file", "plays", "how"), rows)
     job.reporter.say(f"pitches: {job.score.about}")
+    joined = joined_layers(job.args, job.recording.layers)
+    if joined:
+        job.reporter.say(joined)
     below = _share_below_range(job)
     if below > CROWDED:
         job.reporter.say(f"{below:.0%} of the norms are below 0.001 and share the lowest tone; try --mapping adaptive")
-    if counts:
-        job.reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
+    say_anomalies(job.reporter, counts)
     job.reporter.result(
         {
             "steps": len(job.recording),
             "layers": list(job.recording.layers),
-            "anomalies": dict(counts),
+            "pitches": job.score.about,
+            "voices": joined,
+            "anomalies": counts,
             "files": [asdict(item) for item in done],
             **more,
         }
     )
+
+
+def anomalies(score: Score) -> dict[str, int]:
+    """How often each kind of anomaly is in a score."""
+    from collections import Counter
+
+    from gradmidi.composition.events import ANOMALIES
+
+    return dict(Counter(score.marks.of(*ANOMALIES).kind.tolist()))
+
+
+def say_anomalies(reporter: Reporter, counts: dict[str, int]) -> None:
+    if counts:
+        reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
 
 
 def _write_midi(job: Job, path: Path) -> Written:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradmidi.cli.live_options import add_live_options
+from gradmidi.cli.live_options import add_live_options, check_live_options
 from gradmidi.cli.options import add_sound_options
 from gradmidi.cli.render import TARGETS
 from gradmidi.errors import InputError, MissingPartError
@@ -49,11 +49,14 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.child import run_child
     from gradmidi.cli.console import Reporter
     from gradmidi.cli.perform import check_targets
+    from gradmidi.files import check_folder
     from gradmidi.measure.handover import give, recordings
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not command:
         raise InputError("say what to run: gradmidi run -- python train.py")
+    check_live_options(args, metrics=())
+    check_folder(Path(args.out))
     targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}
     check_targets(targets)
     handover = _handover(args, command)
@@ -100,8 +103,9 @@ def _check_port(handover: Handover) -> None:
 
 def _finish(args: argparse.Namespace, found: list[Path], targets: dict[str, Path], reporter: Reporter) -> None:
     """Say what was recorded, and render the first recording."""
-    from gradmidi.cli.options import chosen_layers, compose_recording
-    from gradmidi.cli.perform import Job, write_all
+    from gradmidi.cli.options import chosen_layers, compose_recording, joined_layers
+    from gradmidi.cli.perform import Job, anomalies, say_anomalies, write_all
+    from gradmidi.measure.handover import Handover
     from gradmidi.recording import Recording
 
     if not found:
@@ -110,10 +114,18 @@ def _finish(args: argparse.Namespace, found: list[Path], targets: dict[str, Path
         with path.open("rb") as file:
             steps = sum(not line.startswith(b"#") for line in file) - 1
         reporter.say(f"{path}: {steps} steps")
+    older = Handover(Path(args.out), {}).path(len(found) + 1)
+    if older.exists():
+        reporter.say(f"{older} is of an earlier run", style="yellow")
     if not targets:
         reporter.say(f"to hear it: gradmidi render {found[0]} --mid run.mid --wav run.wav")
         return
     first = chosen_layers(args, Recording.load(found[0]))
-    for item in write_all(Job(args, first, compose_recording(args, first), reporter), targets):
+    score = compose_recording(args, first)
+    for item in write_all(Job(args, first, score, reporter), targets):
         if item.written:
             reporter.say(f"{item.file}: {item.detail}")
+    joined = joined_layers(args, first.layers)
+    if joined:
+        reporter.say(joined)
+    say_anomalies(reporter, anomalies(score))

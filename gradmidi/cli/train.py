@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradmidi.cli.live_options import add_live_options
+from gradmidi.cli.live_options import add_live_options, check_live_options
 from gradmidi.cli.options import add_output_options, add_sound_options
 from gradmidi.errors import InputError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOW_EVERY = 0.1  # s
 RECORDING = "norms.csv"
+METRICS = ("epoch", "loss")
 FILES = {"mid": "gradients.mid", "wav": "gradients.wav", "sine": "sine.wav", "plot": "score.png"}
 
 
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     reporter = Reporter(args)
     settings = _settings(args)
+    check_live_options(args, METRICS)
     compose_options(args)
     check_layers(args, LAYERS)
     require("torch", "torch")
@@ -89,7 +91,7 @@ def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: P
 
     with ExitStack() as stack:
         live = stack.enter_context(_live(args, LAYERS)) if args.live is not None else None
-        writer = stack.enter_context(RecordingWriter(path, LAYERS, meta=describe(settings, digits)))
+        writer = stack.enter_context(RecordingWriter(path, LAYERS, METRICS, meta=describe(settings, digits)))
         if live is not None:
             reporter.say(f"playing on {live.port} ({live.system})")
         bar = stack.enter_context(reporter.progress("training", settings.steps))
@@ -104,7 +106,10 @@ def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: P
             reporter.say(f"interrupted after {listener.steps} steps; what was recorded is kept", style="yellow")
         listener.look()
         if live is not None:
-            reporter.say(str(live.close(drain=whole)))
+            heard = live.close(drain=whole)
+            reporter.say(str(heard))
+            if whole and heard.heard < heard.steps:
+                reporter.say("to hear every step, let the training wait for the music: --pace wait")
     return whole
 
 

@@ -203,7 +203,7 @@ def compose(recording: Recording, *, title: str | None = None, duration: float |
 
     Args:
         recording: the norms.
-        title: the piece's name; that of the recording if not given.
+        title: the piece's name; that of the recording, or else of its model, if not given.
         duration: s that the piece lasts at most. A longer one becomes a time-lapse: bins of steps, each with its
             peaks, and every anomaly kept; see :func:`gradmidi.composition.timelapse.time_lapse`.
         options: those of :class:`Composer`, such as ``scale``, ``mapping``, ``style`` and ``timing``.
@@ -211,7 +211,7 @@ def compose(recording: Recording, *, title: str | None = None, duration: float |
     Raises:
         InputError: as :class:`Composer`, or a duration in which not even one step can be played.
     """
-    name = title or recording.meta.get("title", "gradmidi")
+    name = title or recording.meta.get("title") or recording.meta.get("model") or "gradmidi"
     composer = Composer(recording.layers, title=name, **options)
     if duration is None:
         return composer.feed(recording)

@@ -79,13 +79,19 @@ def group_layers(
     Raises:
         InputError: ``max_voices`` out of range, or a group that fits no layer, or too many groups.
     """
-    if not 1 <= max_voices <= MAX_VOICES:
-        raise InputError(f"max_voices is {max_voices}; one MIDI port has 1 to {MAX_VOICES}")
+    check_max_voices(max_voices)
     if groups is not None:
         return _own_groups(layers, max_voices, groups)
     if len(layers) <= max_voices:
         return Grouping(tuple(Group(name, (i,)) for i, name in enumerate(layers)))
     return Grouping(tuple(_by_name(layers, max_voices)))
+
+
+def check_max_voices(count: int) -> int:
+    """``count``, if one MIDI port can play so many voices."""
+    if not 1 <= count <= MAX_VOICES:
+        raise InputError(f"{count} voices are not possible; one MIDI port has channels for 1 to {MAX_VOICES}")
+    return count
 
 
 def _own_groups(layers: Sequence[str], max_voices: int, groups: Mapping[str, Sequence[str]]) -> Grouping:

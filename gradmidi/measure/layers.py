@@ -14,6 +14,8 @@ from gradmidi.errors import InputError
 # Names that torch.compile and (Distributed)DataParallel put in front of what the person wrote.
 WRAPPERS = frozenset({"_orig_mod", "module"})
 
+UNNAMED = "model"  # what a model is called that is itself the layer
+
 LayerChoice = str | Sequence[str] | Callable[[str, nn.Module], bool]
 
 
@@ -85,7 +87,7 @@ def chosen(owners: Sequence[Layer], layers: str | Sequence[str]) -> tuple[Layer,
     for pattern in ["*"] if layers == "auto" else patterns:
         fitting = [layer for layer in owners if fnmatchcase(layer.name, pattern)]
         if not fitting:
-            raise InputError(f"no layer fits {pattern!r}; the model has {', '.join(layer.name for layer in owners)}")
+            raise InputError(f"no layer fits {pattern!r}; {_has(layer.name for layer in owners)}")
         picked += fitting
     return _once(picked)
 
@@ -122,11 +124,15 @@ def _fitting(
     modules: Sequence[tuple[str, nn.Module]], pattern: str, kind: Callable[[str], bool]
 ) -> list[tuple[str, list[nn.Parameter]]]:
     owners = [(name, own) for name, module in modules if (own := _own(module, kind))]
-    fitting = [(name, own) for name, own in owners if fnmatchcase(name, pattern)]
+    fitting = [(name, own) for name, own in owners if fnmatchcase(name or UNNAMED, pattern)]
     fitting = fitting or [(name, _all(module, kind)) for name, module in modules if fnmatchcase(name, pattern)]
     if not fitting:
-        raise InputError(f"no layer fits {pattern!r}; the model has {', '.join(name for name, _ in owners)}")
+        raise InputError(f"no layer fits {pattern!r}; {_has(name for name, _ in owners)}")
     return fitting
+
+
+def _has(names: Iterable[str]) -> str:
+    return f"the model has {', '.join(name or UNNAMED for name in names)}"
 
 
 def _once(picked: Iterable[tuple[str, Sequence[nn.Parameter]]]) -> tuple[Layer, ...]:
@@ -137,5 +143,5 @@ def _once(picked: Iterable[tuple[str, Sequence[nn.Parameter]]]) -> tuple[Layer, 
         fresh = tuple(parameter for parameter in parameters if id(parameter) not in seen)
         seen.update(map(id, fresh))
         if fresh:
-            layers.append(Layer(name or "model", fresh))
+            layers.append(Layer(name or UNNAMED, fresh))
     return tuple(layers)

@@ -166,7 +166,8 @@ def _draw_loss(axes: Any, score: Score, recording: Recording) -> None:
     axes.plot(time, loss, color="#444444", linewidth=1)
     finite = loss[np.isfinite(loss)]
     if len(finite) and finite.max() > 50 * max(float(np.median(finite)), 1e-9):
-        axes.set_yscale("symlog", linthresh=max(float(np.median(finite)), 1e-3))
+        logarithmic = {} if finite.min() > 0 else {"linthresh": max(float(np.median(finite)), 1e-3)}
+        axes.set_yscale("symlog" if logarithmic else "log", **logarithmic)
         axes.yaxis.get_major_locator().set_params(numticks=4)
     axes.set_ylabel("loss")
     axes.grid(linewidth=0.4, alpha=0.5)

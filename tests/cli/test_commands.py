@@ -14,6 +14,7 @@ import pytest
 
 import gradmidi
 from gradmidi.cli import COMMANDS, main
+from gradmidi.recording import Recording
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_scale_is_shown_and_played(run_cli, tmp_path):
 def test_doctor_names_every_part(run_cli):
     rows = {row["part"]: row for row in json.loads(run_cli("doctor", "--json", check=True).stdout)}
     assert rows["torch"]["state"] == "ok"
-    assert {"libfluidsynth", "soundfile", "matplotlib", "SoundFont", "python-rtmidi"} <= set(rows)
+    assert {"libfluidsynth", "soundfile", "matplotlib", "SoundFont", "python-rtmidi", "MIDI system"} <= set(rows)
     assert all(row["run"] for row in rows.values() if row["state"] == "missing")
 
 
@@ -194,3 +195,20 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(kind, ending, norms, run_cli
     assert f"cannot write x.{ending}" in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["norms.csv"]
+
+
+def test_layers_that_share_a_voice_are_told(run_cli, tmp_path):
+    names = [f"block.{i}.fc" for i in range(20)]
+    Recording.from_arrays([[1.0] * 20] * 3, names).save(tmp_path / "deep.csv")
+    done = run_cli("render", "deep.csv", "--mid", "x.mid", "--json", check=True)
+    joined = "20 layers play as 10 voices, joined by root-sum-square: block.0-1 (2)"
+    assert json.loads(done.stdout)["voices"].startswith(joined)
+    assert joined in run_cli("render", "deep.csv", "--mid", "x.mid", check=True).stderr.replace("\n", " ")
+
+
+def test_the_option_in_question_is_named(run_cli, healthy, tmp_path):
+    healthy.save(tmp_path / "n.csv")
+    for option in ("--tempo", "--max-voices"):
+        done = run_cli("render", "n.csv", "--mid", "x.mid", option, 0)
+        assert done.returncode == 2
+        assert f"{option}: " in done.stderr

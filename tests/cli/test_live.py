@@ -38,6 +38,23 @@ def test_play_sends_a_recording_and_a_file_alike(run_cli, healthy, tmp_path):
     assert notes_of(tmp_path / "a.txt") == notes_of(tmp_path / "b.txt")
 
 
+def test_train_live_says_how_to_hear_steps_that_were_left_out(run_cli):
+    done = run_cli("train", "--steps", 30, "--seed", 1, "--unit", "20ms", "--live", "file:live.txt", check=True)
+    assert "of 30 steps heard" in done.stderr
+    assert "30 of 30" not in done.stderr
+    assert "--pace wait" in done.stderr
+
+
+def test_without_a_midi_system_ports_and_doctor_say_what_to_start(run_cli, monkeypatch, need_program):
+    need_program("jackd")
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "gradmidi-nobody")
+    done = run_cli("ports", "--backend", "jack")
+    assert done.returncode == 1, done.stderr
+    assert "no MIDI system answers; start JACK" in done.stderr
+    rows = {row["part"]: row for row in json.loads(run_cli("doctor", "--json", check=True).stdout)}
+    assert rows["MIDI system"]["state"] == "ok" or "start JACK" in rows["MIDI system"]["run"]
+
+
 def test_ports_is_a_list(run_cli):
     done = run_cli("ports", "--json")
     assert done.returncode in (0, 1), done.stderr
@@ -50,6 +67,9 @@ def test_ports_is_a_list(run_cli):
     [
         (["train", "--live", "file:x.txt", "--pace", "fast"], "no pace is called 'fast'"),
         (["train", "--live", "file:x.txt", "--cc", "loss"], "loss"),
+        (["train", "--live", "file:x.txt", "--cc", "los=74"], "no metric 'los'; this command's are epoch, loss"),
+        (["train", "--pace", "wait"], "--pace is about live notes; give --live as well"),
+        (["train", "--max-rate", "100"], "--max-rate is about live notes"),
         (["train", "--live", "file:x.txt", "--max-rate", "1"], "rate"),
         (["play", "none.mid"], "none.mid"),
         (["play", "none.csv"], "no such file"),

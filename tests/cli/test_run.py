@@ -294,8 +294,14 @@ def test_a_program_without_a_training_keeps_its_exit_code(run_cli):
 
 
 def test_a_recording_that_cannot_be_written_leaves_the_training_alone(script, run_cli, tmp_path):
-    (tmp_path / "file").write_text("no folder")
-    command = script("net = Net(); train(net, torch.optim.SGD(net.parameters(), lr=0.1), 3); print('trained')")
+    command = script(
+        """
+        open("file", "w").close()  # in the way of the folder, since the command began
+        net = Net()
+        train(net, torch.optim.SGD(net.parameters(), lr=0.1), 3)
+        print("trained")
+        """
+    )
     done = run_cli("run", "--out", "file/out", "--", *command)
     assert (done.returncode, done.stdout) == (0, "trained\n")
     assert done.stderr.count("TrainingWarning") == 1
@@ -311,11 +317,34 @@ def test_a_recording_that_cannot_be_written_leaves_the_training_alone(script, ru
         (["--scale", "doriam", "--", "touch", "ran"], "unknown scale"),
         (["--live", "file:x.txt", "--pace", "fast", "--", "touch", "ran"], "no pace is called 'fast'"),
         (["--duration", "soon", "--", "touch", "ran"], "soon"),
+        (["--out", "taken/out", "--", "touch", "ran"], "taken is a file"),
+        (["--pace", "wait", "--", "touch", "ran"], "--pace is about live notes"),
+        (["--live", "file:x.txt", "--cc", "loss=74", "--", "touch", "ran"], "--cc loss=74: there is no metric 'loss'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2_before_anything_runs(options, message, run_cli, tmp_path):
+    (tmp_path / "taken").write_text("no folder")
     done = run_cli("run", *options)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "ran").exists()
+
+
+def test_it_says_how_layers_were_joined_what_went_wrong_and_what_is_of_an_earlier_run(script, run_cli, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "norms-2.csv").write_text("of last week")
+    command = script(
+        """
+        net = nn.Sequential(*[nn.Linear(6, 6) for _ in range(20)])
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        train(net, optimizer, 3)
+        net[0].weight.data.fill_(float("nan"))
+        train(net, optimizer, 1)
+        """
+    )
+    done = run_cli("run", "--mid", "a.mid", "--", *command, check=True)
+    said = done.stdout + done.stderr
+    assert "20 layers play as 10 voices, joined by root-sum-square: 0-1 (2), 2-3 (2)" in said
+    assert "heard: 20 × nan" in said
+    assert "norms-2.csv is of an earlier run" in said

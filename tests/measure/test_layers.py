@@ -102,6 +102,12 @@ def test_bad_choices(args: tuple[Any, ...], message: str) -> None:
         find_layers(small_net(), *args)
 
 
+def test_a_model_that_is_itself_the_layer_has_a_name_to_ask_for() -> None:
+    with pytest.raises(InputError, match="no layer fits 'conv\\*'; the model has model"):
+        find_layers(nn.Linear(3, 1), ["conv*"])
+    assert [layer.name for layer in find_layers(nn.Linear(3, 1), ["model"])] == ["model"]
+
+
 class Backwards(nn.Module):
     """Registers its layers in another order than it uses them in."""
 

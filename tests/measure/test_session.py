@@ -132,6 +132,25 @@ def test_a_mistyped_option_is_told() -> None:
     assert not optimizer._optimizer_step_pre_hooks
 
 
+@pytest.mark.parametrize("live", [None, "file:live.txt"])
+def test_a_mistyped_scale_is_told_without_live_sound_too_and_no_file_is_left(live: str | None, tmp_path: Path) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(InputError, match="dorain"):
+        listen(model, optimizer, path=tmp_path / "norms.csv", live=live, scale="D dorain")
+    assert not optimizer._optimizer_step_pre_hooks
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_archive_cannot_be_appended_to_and_is_refused_at_once(tmp_path: Path) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(InputError, match=r"norms\.npz: steps are appended as CSV; name it \.csv"):
+        listen(model, optimizer, path=tmp_path / "norms.npz")
+    assert not optimizer._optimizer_step_pre_hooks
+    assert not any(tmp_path.iterdir())
+
+
 def test_late_numbers_go_to_the_step_before_them(tmp_path: Path) -> None:
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

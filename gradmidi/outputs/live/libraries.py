@@ -144,3 +144,10 @@ def fit(text: str, names: Sequence[str]) -> int:
         raise InputError(f"{text!r} fits several MIDI ports: {', '.join(names[i] for i in fitting)}; give more of one")
     there = f"there are {', '.join(names)}" if names else "there is none"
     raise InputError(f"no MIDI port fits {text!r}; {there} (see: gradmidi ports)")
+
+
+def nothing_runs() -> str:
+    """What to do where no MIDI system answers."""
+    if sys.platform == "linux":
+        return "no MIDI system answers; start JACK (jackd -d alsa) or load ALSA's sequencer; run: sudo modprobe snd-seq"
+    return "no MIDI system answers; check the MIDI settings of this computer"

@@ -8,7 +8,7 @@ import sys
 from typing import NamedTuple
 
 from gradmidi.errors import MissingPartError
-from gradmidi.outputs.live.libraries import drivers
+from gradmidi.outputs.live.libraries import drivers, nothing_runs
 from gradmidi.outputs.live.process import start_player
 
 ANSWER_LIMIT = 10.0  # s
@@ -31,31 +31,36 @@ def list_ports(backend: str | None = None) -> list[Port]:
 
     Raises:
         InputError: no such backend.
-        MissingPartError: no MIDI library is installed, or the MIDI system does not answer.
+        MissingPartError: no MIDI library is installed, or no MIDI system runs or answers.
     """
     drivers(backend)
     process = start_player("ports", backend or "", subprocess.DEVNULL)
     try:
         answer, _ = process.communicate(timeout=ANSWER_LIMIT)
-        return [Port(*row) for row in json.loads(answer)]
+        rows = json.loads(answer)
     except (subprocess.TimeoutExpired, ValueError):
         process.kill()
         raise MissingPartError(
             "the MIDI system does not answer; restart it, or name another: gradmidi ports --backend alsa"
         ) from None
+    if rows is None:
+        raise MissingPartError(nothing_runs())
+    return [Port(*row) for row in rows]
 
 
-def _ask(backend: str | None) -> list[Port]:
-    """The ports as the first installed library sees them; runs in the process of its own."""
+def _ask(backend: str | None) -> list[Port] | None:
+    """The ports as the first installed library sees them, None without any system; runs in the process of its own."""
     ports: list[Port] = []
+    answered = False
     choice = drivers(backend)
     for driver in choice:
         if driver.library is choice[0].library and (client := driver.client()) is not None:
+            answered = True
             names = driver.library.destinations(client)
             ports += [
                 Port(len(ports) + i, name, driver.system, driver.library.package) for i, name in enumerate(names, 1)
             ]
-    return ports
+    return ports if answered else None
 
 
 if __name__ == "__main__":

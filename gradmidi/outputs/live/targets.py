@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gradmidi.errors import InputError, MissingPartError
-from gradmidi.outputs.live.libraries import CLIENT, drivers, fit
+from gradmidi.outputs.live.libraries import CLIENT, drivers, fit, nothing_runs
 from gradmidi.requirements import install_command, require
 
 FILE_PREFIX = "file:"
@@ -67,14 +67,14 @@ class PortTarget:
             if client is not None:
                 client.open_virtual_port(CLIENT)
                 return cls(client, CLIENT, driver.system, driver.library.sender(client))
-        raise MissingPartError(_nothing_runs())
+        raise MissingPartError(nothing_runs())
 
     @classmethod
     def connect(cls, text: str, backend: str | None) -> PortTarget:
         """The port that ``text`` names, among those of every system."""
         found = [(driver, client) for driver in drivers(backend) if (client := driver.client()) is not None]
         if not found:
-            raise MissingPartError(_nothing_runs())
+            raise MissingPartError(nothing_runs())
         # A second library shows the same ports again.
         library = found[0][0].library
         found = [(driver, client) for driver, client in found if driver.library is library]
@@ -158,9 +158,3 @@ def _fluidsynth() -> Any:
         raise MissingPartError(
             f"libfluidsynth does not load ({error}); run: {install_command('libfluidsynth')}"
         ) from None
-
-
-def _nothing_runs() -> str:
-    if sys.platform == "linux":
-        return "no MIDI system answers; start JACK (jackd -d alsa) or load ALSA's sequencer; run: sudo modprobe snd-seq"
-    return "no MIDI system answers; check the MIDI settings of this computer"
