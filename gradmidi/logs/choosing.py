@@ -99,7 +99,7 @@ def choose_step(names: Sequence[str], step: str | None, where: str) -> str:
     for name in STEPS:
         if name in lowered:
             return lowered[name]
-    advice = "name the one that counts steps with step (on the command line --step)"
+    advice = "say which one counts steps: --step NAME (in Python step=NAME)"
     raise InputError(f"{where}: there is no column called 'step' among {shortened(names)}; {advice}")
 
 
