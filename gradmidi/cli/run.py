@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = "gradmidi run [options] -- COMMAND [ARGUMENT ...]"
     parser.add_argument("program", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: python train.py --lr 1")
-    parser.add_argument("--out", metavar="DIR", default="out", help="where norms.csv goes, in place of an earlier one (default: out)")
+    parser.add_argument(
+        "--out", metavar="DIR", default="out", help="where norms.csv goes, in place of an earlier one (default: out)"
+    )
     for name, help_line in TARGETS:
         parser.add_argument(f"--{name}", metavar="FILE", help=f"when the script has ended: {help_line}")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors and what the script says")

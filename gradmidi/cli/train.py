@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps")
     run.add_argument("--data", metavar="WHAT", default="auto", help="auto, mnist (download) or a folder with MNIST")
-    run.add_argument("--out", metavar="DIR", default="out", help="where the files go, in place of earlier ones (default: out)")
+    run.add_argument(
+        "--out", metavar="DIR", default="out", help="where the files go, in place of earlier ones (default: out)"
+    )
     add_live_options(parser)
     add_sound_options(parser)
     add_output_options(parser)

@@ -94,7 +94,7 @@ BAD_CSV = [
     ("", {}, "is empty"),
     ("step,grad_norm\n", {}, "hold no numbers"),
     ("step,a\n0,1\n", {}, "no column looks like a gradient norm; there are a; choose with columns"),
-    ("when,grad_norm\n0,1\n", {}, "line 1: there is no column called 'step' among when, grad_norm; name the one"),
+    ("when,grad_norm\n0,1\n", {}, "line 1: there is no column called 'step' among when, grad_norm; say which one"),
     ("step,grad_norm\n0,1\n", {"step": "when"}, "there is no column called 'when'"),
     ("step,grad_norm\n0,x\n", {}, "line 2, column 'grad_norm': 'x' is not a number"),
     ("# a: b\nstep,grad_norm,t\n0,1,x\n1,y,x\n", {}, "line 4, column 'grad_norm': 'y' is not a number"),
