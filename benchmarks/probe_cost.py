@@ -15,6 +15,7 @@ import argparse
 import random
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -26,9 +27,10 @@ from torch import Tensor, nn
 
 from benchmarks.timing import median_and_doubt
 from gradmidi.experiments.net import Net
-from gradmidi.measure.probe import GradientProbe
+from gradmidi.measure.probe import GradientProbe, StepNorms
 
 LEAST_ROUNDS = 20
+KEPT = 64  # rows that a receiver keeps, as live sound keeps those of half a second
 SECTION_SHARE = 4  # the sections take a quarter of the time: they are seen more sharply than whole steps
 
 
@@ -203,7 +205,7 @@ def wholes(took: dict[str, list[Took]]) -> dict[str, list[float]]:
 def levelled(took: dict[str, list[Took]]) -> dict[str, list[float]]:
     """Whole steps, each with the same passes: the median of all, as no way differs from another before they are over.
 
-    So the machine's unrest during the passes, which is a hundred times what norms take, is not taken for a way's own.
+    So the machine's unrest during the passes, many times what norms take, is not taken for a way's own.
     """
     common = float(np.median([one.passes for own in took.values() for one in own]))
     return {way: [common + one.rest for one in own] for way, own in took.items()}
@@ -216,16 +218,24 @@ def duel(task: Task, seconds: float) -> tuple[int, str, str]:
     return len(took[OURS]), ratios(wholes(took), OURS, NAIVE), ratios(levelled(took), OURS, NAIVE, digits=4)
 
 
+def our_section(
+    training: Training, optimizer: torch.optim.Optimizer, on_step: Callable[[StepNorms], None]
+) -> Callable[[], object]:
+    """The probe's hook, to be called by hand, so that only it is timed."""
+    probe = GradientProbe(training.net, optimizer, on_step)
+    (hook,) = optimizer._optimizer_step_pre_hooks.values()
+    probe.detach()
+    return lambda: hook(optimizer, (optimizer,), {})
+
+
 def section_ratios(task: Task, seconds: float) -> Iterator[tuple[str, float, str]]:
     """Section, its microseconds within a training, where the gradients are fresh, and the ratio to the bare norm."""
     training = Training(task)
     weights, optimizer = training.weights(), training.optimizer()
-    probe = GradientProbe(training.net, optimizer, lambda row: None)
-    (hook,) = optimizer._optimizer_step_pre_hooks.values()
-    probe.detach()  # the hook is called by hand, so that only it is timed
     sections: dict[str, Callable[[], object]] = {
         BARE: lambda: torch._foreach_norm([weight.grad for weight in weights], 2, dtype=torch.float32),
-        OURS: lambda: hook(optimizer, (optimizer,), {}),
+        OURS: our_section(training, optimizer, lambda row: None),
+        f"{OURS}, rows kept": our_section(training, optimizer, deque(maxlen=KEPT).append),
         NAIVE: lambda: [weight.grad.norm().item() for weight in weights],
     }
 

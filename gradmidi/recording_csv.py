@@ -23,6 +23,7 @@ from gradmidi.recording import Recording
 
 FORMAT = "gradmidi recording 1"
 STEP = "step"
+METRICS = ("epoch", "loss")  # the numbers that go with every step where no others are named
 OWN_KEYS = ("format", "layers")  # of the metadata, not to be had from outside
 CLASH = " (layer)"  # behind the column of a layer that is called like a metric
 
@@ -47,7 +48,7 @@ class RecordingWriter:
         self,
         path: str | Path,
         layers: Sequence[str],
-        metrics: Sequence[str] = ("epoch", "loss"),
+        metrics: Sequence[str] = METRICS,
         meta: Mapping[str, object] | None = None,
     ) -> None:
         self.path = Path(path)

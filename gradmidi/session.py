@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gradmidi.errors import InputError, TrainingWarning
 from gradmidi.recording import Recording
-from gradmidi.recording_csv import RecordingWriter
+from gradmidi.recording_csv import METRICS, RecordingWriter
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from gradmidi.measure.row import StepNorms
 
-METRICS = ("epoch", "loss")
 STICKY = frozenset({"epoch"})  # goes on until another value is given
 OWN_PORT = "gradmidi"  # the virtual port that is opened rather than looked for
 

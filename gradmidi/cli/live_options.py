@@ -61,10 +61,5 @@ def port_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 def live_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of :class:`gradmidi.outputs.live.LiveOutput`."""
-    return {
-        "pace": args.pace or "peak",
-        "clock": args.clock,
-        "cc": args.cc,
-        "tuning": args.tuning,
-        **port_arguments(args),
-    }
+    pace = {} if args.pace is None else {"pace": args.pace}
+    return {"clock": args.clock, "cc": args.cc, "tuning": args.tuning, **pace, **port_arguments(args)}

@@ -54,44 +54,39 @@ def write_all(job: Job, targets: dict[str, Path]) -> list[Written]:
 
 def report(job: Job, done: list[Written], **more: Any) -> None:
     """The closing table, or all of it as JSON."""
-    from gradmidi.cli.options import joined_layers
-
-    counts = anomalies(job.score)
     rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
     job.reporter.table(("what", "file", "plays", "how"), rows)
     job.reporter.say(f"pitches: {job.score.about}")
-    joined = joined_layers(job.args, job.recording.layers)
-    if joined:
-        job.reporter.say(joined)
     below = _share_below_range(job)
     if below > CROWDED:
         job.reporter.say(f"{below:.0%} of the norms are below 0.001 and share the lowest tone; try --mapping adaptive")
-    say_anomalies(job.reporter, counts)
+    heard = say_heard(job)
     job.reporter.result(
         {
             "steps": len(job.recording),
             "layers": list(job.recording.layers),
             "pitches": job.score.about,
-            "voices": joined,
-            "anomalies": counts,
+            **heard,
             "files": [asdict(item) for item in done],
             **more,
         }
     )
 
 
-def anomalies(score: Score) -> dict[str, int]:
-    """How often each kind of anomaly is in a score."""
+def say_heard(job: Job) -> dict[str, Any]:
+    """Say how layers were joined into voices and how often each anomaly is heard; both also for JSON."""
     from collections import Counter
 
+    from gradmidi.cli.options import joined_layers
     from gradmidi.composition.events import ANOMALIES
 
-    return dict(Counter(score.marks.of(*ANOMALIES).kind.tolist()))
-
-
-def say_anomalies(reporter: Reporter, counts: dict[str, int]) -> None:
+    joined = joined_layers(job.args, job.recording.layers)
+    if joined:
+        job.reporter.say(joined)
+    counts = Counter(job.score.marks.of(*ANOMALIES).kind.tolist())
     if counts:
-        reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
+        job.reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
+    return {"voices": joined, "anomalies": dict(counts)}
 
 
 def _write_midi(job: Job, path: Path) -> Written:
@@ -138,7 +133,8 @@ def _write_picture(job: Job, path: Path) -> Written:
     from gradmidi.outputs.picture import save_picture
 
     save_picture(job.score, job.recording, path)
-    return Written("picture", str(path), None, "piano roll" + " and loss" * ("loss" in job.recording.metrics))
+    drawn = any(abs(value) < float("inf") for value in job.recording.metrics.get("loss", ()))
+    return Written("picture", str(path), None, "piano roll" + " and loss" * drawn)
 
 
 WRITERS: dict[str, Callable[[Job, Path], Written]] = {

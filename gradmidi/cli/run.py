@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         found = [Path(args.out) / path.name for path in recordings(handover, folder)]
     reporter = Reporter(argparse.Namespace(json=False, quiet=args.quiet))
     try:
-        _finish(args, found, targets, reporter)
+        _finish(args, found, Path(args.out) / handover.path(len(found) + 1).name, targets, reporter)
     except (InputError, MissingPartError) as error:
         # The exit code is the script's, whatever becomes of the music.
         print(f"gradmidi run: {error}", file=sys.stderr)
@@ -103,11 +103,12 @@ def _check_port(handover: Handover) -> None:
         LiveOutput(composer, port, **handover.live_options).close(drain=False)
 
 
-def _finish(args: argparse.Namespace, found: list[Path], targets: dict[str, Path], reporter: Reporter) -> None:
-    """Say what was recorded, and render the first recording."""
-    from gradmidi.cli.options import chosen_layers, compose_recording, joined_layers
-    from gradmidi.cli.perform import Job, anomalies, say_anomalies, write_all
-    from gradmidi.measure.handover import Handover
+def _finish(
+    args: argparse.Namespace, found: list[Path], older: Path, targets: dict[str, Path], reporter: Reporter
+) -> None:
+    """Say what was recorded, and render the first recording; a file called ``older`` is none of this run's."""
+    from gradmidi.cli.options import chosen_layers, compose_recording
+    from gradmidi.cli.perform import Job, say_heard, write_all
     from gradmidi.recording import Recording
 
     if not found:
@@ -116,18 +117,14 @@ def _finish(args: argparse.Namespace, found: list[Path], targets: dict[str, Path
         with path.open("rb") as file:
             steps = sum(not line.startswith(b"#") for line in file) - 1
         reporter.say(f"{path}: {steps} steps")
-    older = Handover(Path(args.out), {}).path(len(found) + 1)
     if older.exists():
         reporter.say(f"{older} is of an earlier run", style="yellow")
     if not targets:
         reporter.say(f"to hear it: gradmidi render {found[0]} --mid run.mid --wav run.wav")
         return
     first = chosen_layers(args, Recording.load(found[0]))
-    score = compose_recording(args, first)
-    for item in write_all(Job(args, first, score, reporter), targets):
+    job = Job(args, first, compose_recording(args, first), reporter)
+    for item in write_all(job, targets):
         if item.written:
             reporter.say(f"{item.file}: {item.detail}")
-    joined = joined_layers(args, first.layers)
-    if joined:
-        reporter.say(joined)
-    say_anomalies(reporter, anomalies(score))
+    say_heard(job)

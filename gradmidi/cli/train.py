@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 SHOW_EVERY = 0.1  # s
 RECORDING = "norms.csv"
-METRICS = ("epoch", "loss")
 FILES = {"mid": "gradients.mid", "wav": "gradients.wav", "sine": "sine.wav", "plot": "score.png"}
 
 
@@ -55,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.experiments.digits import load_digits
     from gradmidi.experiments.settings import LAYERS
     from gradmidi.recording import Recording
+    from gradmidi.recording_csv import METRICS
     from gradmidi.requirements import require
 
     reporter = Reporter(args)
@@ -93,7 +93,7 @@ def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: P
 
     with ExitStack() as stack:
         live = stack.enter_context(_live(args, LAYERS)) if args.live is not None else None
-        writer = stack.enter_context(RecordingWriter(path, LAYERS, METRICS, meta=describe(settings, digits)))
+        writer = stack.enter_context(RecordingWriter(path, LAYERS, meta=describe(settings, digits)))
         if live is not None:
             reporter.say(f"playing on {live.port} ({live.system})")
         bar = stack.enter_context(reporter.progress("training", settings.steps))

@@ -88,7 +88,11 @@ def group_layers(
 
 
 def check_max_voices(count: int) -> int:
-    """``count``, if one MIDI port can play so many voices."""
+    """``count``, if one MIDI port can play so many voices.
+
+    Raises:
+        InputError: it cannot.
+    """
     if not 1 <= count <= MAX_VOICES:
         raise InputError(f"{count} voices are not possible; one MIDI port has channels for 1 to {MAX_VOICES}")
     return count

@@ -16,7 +16,8 @@ from gradmidi.measure.layers import Layer, chosen
 from gradmidi.measure.meter import Meter, say_once_and_stop, warn
 from gradmidi.measure.reading import LocalReader, Reader, Reading
 from gradmidi.measure.row import RowMaker, StepNorms
-from gradmidi.session import METRICS, Session
+from gradmidi.recording_csv import METRICS
+from gradmidi.session import Session
 
 keras = framework("keras", install="pip install keras")
 _Callback: Any = keras.callbacks.Callback
