@@ -235,6 +235,8 @@ def test_of_two_ranks_the_first_is_recorded(script, run_cli, tmp_path):
         train(net, torch.optim.SGD(net.parameters(), lr=0.1), 3, seen)
         if dist.get_rank() == 0:
             print(json.dumps(seen))
+        dist.barrier()  # once a rank that was already leaving was aborted by torch, after its training
+        del net
         dist.destroy_process_group()
         """)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
