@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
 from gradmidi.errors import InputError, MissingPartError
+from gradmidi.printable import printable
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,7 +38,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **(options | {"allow_abbrev": False}))
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(USAGE, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")
 
 
 def build_parser() -> Parser:
@@ -56,6 +58,7 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (``sys.argv`` by default) and return its exit code: 0, 1, 2 or 130."""
+    _mend_streams()
     parser = build_parser()
     words = sys.argv[1:] if argv is None else list(argv)
     if not words:
@@ -76,6 +79,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _mend_streams() -> None:
+    """Make output safe to write to: letters that a terminal's encoding lacks are escaped, a closed stream is opened."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # A file opened later must not get this number, or what libraries print would end up in it.
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _complain(command: str, what: object, code: int) -> int:
-    print(f"gradmidi {command}: {what}", file=sys.stderr)
+    print(f"gradmidi {command}: {printable(what)}", file=sys.stderr)
     return code

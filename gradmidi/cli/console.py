@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
+
+from gradmidi.printable import printable
 
 UNBROKEN = ("what", "file", "plays", "preset", "part", "Hz")  # columns whose cells stay on one line
 PIPED_WIDTH = 200  # columns of a table that no terminal limits
@@ -30,7 +32,7 @@ class Reporter:
 
     def say(self, text: str, style: str = "") -> None:
         """A message for the person, on stderr."""
-        self._err.print(escape(text), style=style)
+        self._err.print(_plain(text), style=style)
 
     def result(self, value: Any) -> None:
         """With ``--json`` the result as one JSON document on stdout."""
@@ -41,25 +43,27 @@ class Reporter:
         """A table on stdout, unless JSON or silence is asked for."""
         if self.json or self.quiet:
             return
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+        table = Table(
+            title=_plain(title) if title else None, title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0)
+        )
         for head in heads:
             table.add_column(head, overflow="fold", no_wrap=head in UNBROKEN)
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(_plain(cell) for cell in row))
         self._out.print(table)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[ProgressLine]:
         """A bar on stderr while the block runs; nothing where stderr is no terminal."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[now]}", markup=False),
         )
         hidden = self.quiet or not self._err.is_terminal
         with Progress(*columns, console=self._err, transient=True, disable=hidden) as bar:
-            yield ProgressLine(bar, bar.add_task(what, total=total, now=""))
+            yield ProgressLine(bar, bar.add_task(printable(what), total=total, now=""))
 
 
 class ProgressLine:
@@ -71,4 +75,9 @@ class ProgressLine:
 
     def show(self, done: int, now: str = "") -> None:
         """``done`` units are done; ``now`` is what is being done."""
-        self._bar.update(self._task, completed=done, now=escape(now))
+        self._bar.update(self._task, completed=done, now=printable(now))
+
+
+def _plain(text: str) -> Text:
+    """Text in which neither escape sequences nor rich's own markup and emoji names mean anything."""
+    return Text(printable(text))

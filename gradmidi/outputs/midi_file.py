@@ -10,9 +10,11 @@ import mido
 from gradmidi.files import whole_file
 from gradmidi.outputs.midi_events import note_events, setup_messages
 from gradmidi.outputs.tuning import PitchReport, choose_tuning, pitch_report
+from gradmidi.printable import printable
 from gradmidi.score import Score
 
 TICKS_PER_QUARTER = 480  # at 125 quarters a minute one tick is one millisecond exactly
+LONGEST_TEXT = 1_000  # characters of a name or marker; sequencers show far fewer
 META_OF = {"loss": "text"}  # every other kind of mark is a marker, which DAWs show on the time line
 
 
@@ -46,7 +48,7 @@ def midi_file(score: Score, tuning: str) -> mido.MidiFile:
         if voice.percussion and not events[index]:
             continue
         head: list[mido.Message | mido.MetaMessage] = [
-            mido.MetaMessage("track_name", name=voice.name),
+            _text("track_name", voice.name),
             *setup_messages(voice, tuning),
         ]
         file.tracks.append(_track([*((0, message) for message in head), *events[index]], score))
@@ -55,16 +57,19 @@ def midi_file(score: Score, tuning: str) -> mido.MidiFile:
 
 def _conductor_track(score: Score) -> mido.MidiTrack:
     head = [
-        mido.MetaMessage("track_name", name=score.title),
+        _text("track_name", score.title),
         mido.MetaMessage("set_tempo", tempo=_microseconds_per_quarter(score)),
         mido.MetaMessage("time_signature", numerator=4, denominator=4),
     ]
     marks = score.marks
     said = zip(marks.time.tolist(), marks.kind.tolist(), marks.text.tolist(), strict=True)
-    events = [
-        (_tick(time, score), mido.MetaMessage(META_OF.get(kind, "marker"), text=text)) for time, kind, text in said
-    ]
+    events = [(_tick(time, score), _text(META_OF.get(kind, "marker"), text)) for time, kind, text in said]
     return _track([*((0, message) for message in head), *events], score)
+
+
+def _text(kind: str, text: str) -> mido.MetaMessage:
+    field = "name" if kind == "track_name" else "text"
+    return mido.MetaMessage(kind, **{field: printable(text, LONGEST_TEXT)})
 
 
 def _track(events: Iterable[tuple[int, mido.Message | mido.MetaMessage]], score: Score) -> mido.MidiTrack:

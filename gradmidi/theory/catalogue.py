@@ -9,8 +9,8 @@ from functools import cache
 from importlib import resources
 
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.theory.definition import Definition, from_table
-from gradmidi.theory.pitch import shown
 
 _LONGEST_NAME = 60  # for the comparison with known names, which takes time with the square of the length
 

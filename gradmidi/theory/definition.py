@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.theory import degrees
 from gradmidi.theory.interval import Interval
-from gradmidi.theory.pitch import shown
 
 NO_PERIOD = "none"  # TOML has no null
 _OTHER_KEYS = {"period", "name", "tonic", "a4", "source", "aliases", "family"}

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.theory.interval import Interval
-from gradmidi.theory.pitch import shown
 
 _T = TypeVar("_T")
 SAME_TONE_CENTS = 1e-6  # tones nearer than this are one tone: far below hearing, far above rounding

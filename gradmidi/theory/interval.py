@@ -8,7 +8,8 @@ from fractions import Fraction
 import numpy as np
 
 from gradmidi.errors import InputError
-from gradmidi.theory.pitch import CENTS_PER_OCTAVE, shown
+from gradmidi.printable import shown
+from gradmidi.theory.pitch import CENTS_PER_OCTAVE
 
 MAX_CENTS = 100 * CENTS_PER_OCTAVE  # far beyond hearing, and safe to raise to powers in float64
 _LARGEST_EXACT = 2**63  # larger numerators and denominators are kept as cents only: no one reads them as a ratio

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 
 A4 = 440.0  # Hz, ISO 16
 A4_KEY = 69
@@ -24,15 +25,6 @@ _ACCIDENTAL_SEMITONES = {"#": 1, "♯": 1, "b": -1, "♭": -1, "♮": 0}
 _NOTE = re.compile(r"([A-Ga-g])(##|♯♯|bb|♭♭|[#♯b♭♮]?)(-?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _HZ = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?:\s*[hH][zZ])?", re.ASCII)
-
-
-def shown(value: object, limit: int = 40) -> str:
-    """``value`` as one short line for an error message."""
-    if isinstance(value, int) and value.bit_length() > 100:
-        return "a very large integer"
-    text = " ".join(value.split()) if isinstance(value, str) else " ".join(repr(value).split())
-    text = repr(text) if isinstance(value, str) else text
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def as_floats(values: ArrayLike, what: str = "frequency") -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.theory import catalogue, definition, degrees, pitch, scala, tones
 from gradmidi.theory.interval import Interval
 from gradmidi.theory.keyboard import KeyboardMap, sounding_tones
@@ -307,7 +308,7 @@ class Scale:
         Raises InputError if the scale has no period or ``steps`` is not a whole number.
         """
         if not isinstance(steps, (int, np.integer)):
-            raise InputError(f"rotation by {pitch.shown(steps)}: give a whole number of degrees")
+            raise InputError(f"rotation by {shown(steps)}: give a whole number of degrees")
         periods, place = divmod(int(steps), len(self))
         moved, period = self._seen_from(place)
         start = Interval.from_cents(self.degrees[place].cents + periods * period.cents)
@@ -320,7 +321,7 @@ class Scale:
         Raises InputError if the scale has no period or ``number`` is not 1 to its number of degrees.
         """
         if not isinstance(number, (int, np.integer)) or not 1 <= number <= len(self):
-            raise InputError(f"mode {pitch.shown(number)}: {self.name} has modes 1 to {len(self)}; give one of them")
+            raise InputError(f"mode {shown(number)}: {self.name} has modes 1 to {len(self)}; give one of them")
         moved, period = self._seen_from(int(number) - 1)
         return Scale(moved, period, self.tonic, self.name if number == 1 else f"{self.name}, mode {number}")
 
@@ -380,10 +381,10 @@ class Scale:
         return f"{self.name} on {self._tonic_text()}"
 
     def __repr__(self) -> str:
-        shown = ", ".join(str(degree) for degree in self.degrees[:_SHOWN_DEGREES])
+        first = ", ".join(str(degree) for degree in self.degrees[:_SHOWN_DEGREES])
         more = ", …" if len(self) > _SHOWN_DEGREES else ""
         repeats = "no period" if self.repeat is None else f"period {self.repeat}"
-        return f"<Scale {self.name!r} on {self._tonic_text()}: {len(self)} tones [{shown}{more}], {repeats}>"
+        return f"<Scale {self.name!r} on {self._tonic_text()}: {len(self)} tones [{first}{more}], {repeats}>"
 
     def _tonic_text(self) -> str:
         return f"{pitch.note_name(float(pitch.hz_to_key(self.tonic)))} ({self.tonic:.6g} Hz)"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gradmidi.errors import InputError
-from gradmidi.theory.pitch import parse_pitch, shown
+from gradmidi.printable import shown
+from gradmidi.theory.pitch import parse_pitch
 
 Kind = Literal["toml", "scala", "ratios", "semitones", "equal", "name"]
 

@@ -24,6 +24,7 @@ from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.timeline import Grid, Timeline
 from gradmidi.outputs.live.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP, NOTE, pack
 from gradmidi.outputs.midi_events import MidiStream
+from gradmidi.printable import printable
 from gradmidi.recording import Recording
 
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
@@ -236,4 +237,4 @@ class LiveOutput:
         try:
             warnings.warn(message, TrainingWarning, stacklevel=4)
         except TrainingWarning:  # someone has turned warnings into errors; not even that may stop a training
-            print(f"gradmidi: {message}", file=sys.stderr)
+            print(f"gradmidi: {printable(message)}", file=sys.stderr)
