@@ -61,10 +61,15 @@ class RecordingWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("wb", buffering=0)
-            self._file.write(_head(self.layers, self.metrics, meta or {}).encode())
+            self._meta = dict(meta or {})
+            self._write_head()
         except OSError as error:
             reason = "a file is in the way of its folder" if isinstance(error, FileExistsError) else error.strerror
             raise InputError(f"cannot write {self.path}: {reason}; choose another folder") from error
+
+    def _write_head(self) -> None:
+        self._file.write(_head(self.layers, self.metrics, self._meta).encode())
+        self._head_bytes = self._file.tell()
 
     def append(
         self,
@@ -89,6 +94,16 @@ class RecordingWriter:
             os.ftruncate(self._file.fileno(), before)
             self._file.seek(before)
             raise
+
+    def add_metric(self, name: str) -> bool:
+        """A further column, before the first step; False afterwards, where the lines so far would not fit."""
+        if self._file.tell() != self._head_bytes:
+            return False
+        self._file.truncate(0)
+        self._file.seek(0)
+        self.metrics = (*self.metrics, name)
+        self._write_head()
+        return True
 
     def close(self) -> None:
         self._file.close()

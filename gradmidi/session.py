@@ -11,21 +11,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gradmidi.errors import InputError, TrainingWarning
+from gradmidi.findings import Tally
 from gradmidi.recording import Recording
 from gradmidi.recording_csv import METRICS, RecordingWriter
+from gradmidi.session_report import SessionReport
 
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
     from gradmidi.measure.row import StepNorms
+    from gradmidi.outputs.live.report import LiveReport
 
 STICKY = frozenset({"epoch"})  # goes on until another value is given
 OWN_PORT = "gradmidi"  # the virtual port that is opened rather than looked for
 
 Numbers = Mapping[str, float]
-Receiver = Callable[["StepNorms", Numbers], None]
+Receiver = Callable[..., object]  # of one step: its number, norms (L,), metrics, and gaps (L,) or None
 Number = TypeVar("Number")
 
 
@@ -59,7 +65,8 @@ def listen(
         path: a CSV to append every step to, so that a killed run keeps what it has; memory then stays flat. Without it
             the rows are kept in memory, 9 bytes a layer and step.
         live: name of a MIDI port to play on while training; ``"gradmidi"`` opens a virtual port of that name.
-        metrics: columns beside the layers, filled by :meth:`Session.log`.
+        metrics: columns besides the layers, filled by :meth:`Session.log`. In memory, and in a file before its first
+            step, a name that is logged without being declared here becomes a column as well.
         meta: text by key, kept with the recording.
         late: numbers are logged after the step that they belong to, as frameworks' callbacks do; rows are then handed
             on one step later.
@@ -139,7 +146,9 @@ def _checked(probe: Probe, composer_options: Mapping[str, Any]) -> Probe:
 class Session:
     """A training that is listened to. Attached when made; leaving it as a context manager detaches.
 
-    An output that fails is dropped with one :class:`TrainingWarning`; the training and the other outputs go on.
+    An output that fails is dropped with one :class:`TrainingWarning`; the training and the other outputs continue. When
+    the session ends, one :class:`TrainingWarning` says what was wrong with the run, if anything was; :attr:`report`
+    holds the same.
 
     Args:
         make_probe: from the receiver of rows to the probe, attached.
@@ -151,6 +160,8 @@ class Session:
     Raises:
         InputError: the file at ``path`` cannot be written; the probe is detached.
     """
+
+    says_findings = True  # at the end, as a warning; a subclass may leave that to someone else
 
     def __init__(
         self,
@@ -167,11 +178,17 @@ class Session:
         self._ended = False
         self._closers: list[Callable[[bool], object]] = []  # told whether the training ended well
         self._receivers: dict[str, Receiver] = {}
+        self._live: LiveReport | None = None
+        self._notices: list[str] = []
+        self._findings_said = False
+        self._no_gaps: NDArray[np.bool_] | None = None
         self._path = None if path is None else Path(path)
         self._probe = make_probe(self._receive)
         self.layers: tuple[str, ...] = self._probe.layers
         self._meta = {key: str(value) for key, value in (meta or {}).items()}
         self._columns = tuple(dict.fromkeys([*metrics, *self._probe.metrics]))
+        self._known = frozenset(self._columns)
+        self._tally = Tally(self.layers)
         try:
             self._record()
         except InputError:
@@ -183,11 +200,14 @@ class Session:
 
         if self._path is None:
             self._store = RowStore(self.layers, self._columns)
-            self._receivers["recording"] = _appending(self._store)
+            self._receivers["recording"] = self._store.append
+            self._add_metric = self._store.add_metric
         else:
             writer = RecordingWriter(self._path, self.layers, self._columns, self._meta)
             self._closers.append(lambda _: writer.close())
-            self._receivers[f"recording to {self._path}"] = _appending(writer)
+            self._receivers[f"recording to {self._path}"] = writer.append
+            self._add_metric = writer.add_metric
+        self._receivers["report"] = self._tally.append
 
     def play(self, port: str, live_options: Mapping[str, Any], composer_options: Mapping[str, Any]) -> None:
         """Play every step from now on on a MIDI port; the options are those of :func:`listen`."""
@@ -196,8 +216,20 @@ class Session:
 
         composer = Composer(self.layers, **composer_options)
         output = LiveOutput(composer, None if port == OWN_PORT else port, **live_options)
-        self._closers.append(output.close)  # which lets the last steps be heard if all went well
-        self._receivers["live sound"] = _appending(output)
+        self._receivers["live sound"] = output.append
+
+        def close(well: bool) -> None:
+            self._live = output.close(drain=well)  # which lets the last steps be heard if all went well
+
+        self._closers.append(close)
+
+    @property
+    def report(self) -> SessionReport:
+        """Steps so far, what was wrong with them, and, once the session has ended, how the live performance went."""
+        self._probe.flush()
+        self._release(everything=True)
+        findings = self._tally.findings()
+        return SessionReport(self._tally.steps, self.layers, findings, tuple(self._notices), self._live)
 
     @property
     def recording(self) -> Recording:
@@ -220,8 +252,9 @@ class Session:
     def log(self, **metrics: Any) -> None:
         """Numbers of the coming step, called before ``optimizer.step()``; ``epoch`` goes on until it is given anew.
 
-        A tensor on CUDA is not waited for. A name that is no column (see ``metrics`` of :func:`listen`) is dropped. In
-        a ``late`` session the numbers belong to the step that was just made.
+        A tensor on CUDA is not waited for. A name that was not declared (see ``metrics`` of :func:`listen`) becomes a
+        column where that is possible; otherwise it is dropped, which is said once. In a ``late`` session the numbers
+        belong to the step that was just made.
         """
         try:
             self._kept |= {name: float(value) for name, value in metrics.items() if name in STICKY}
@@ -254,6 +287,13 @@ class Session:
         self._ended = self._ended or bool(self._closers)
         while self._closers:
             self._guarded("closing", partial(self._closers.pop(), well))
+        self._say_findings()
+
+    def _say_findings(self) -> None:
+        problems = self.report.problems
+        if self.says_findings and problems and not self._findings_said:
+            self._findings_said = True
+            _warn(f"gradmidi: {'; '.join(problems)}")
 
     def __enter__(self) -> Session:
         return self
@@ -274,9 +314,42 @@ class Session:
             if self._late:
                 metrics = {**metrics, **self._late.pop(row.step, {})}
                 self._late = {step: numbers for step, numbers in self._late.items() if step > row.step}
+            if not metrics.keys() <= self._known:
+                self._meet(metrics)
+            gaps = None if row.gaps is self._no_gaps else self._gaps_of(row)
             for name, receive in list(self._receivers.items()):
-                if not self._guarded(name, receive, row, metrics):
+                if not self._guarded(name, receive, row.step, row.norms, metrics, gaps):
                     del self._receivers[name]
+
+    def _gaps_of(self, row: StepNorms) -> NDArray[np.bool_] | None:
+        """None without gaps, as outputs are quicker then; most rows share one array, which is looked at once."""
+        if row.gaps.any():
+            return row.gaps
+        self._no_gaps = None if row.gaps.flags.writeable else row.gaps
+        return None
+
+    def _meet(self, metrics: Numbers) -> None:
+        """Metrics that were not declared: a column each where that is possible, otherwise said once."""
+        new = [name for name in metrics if name not in self._known]
+        self._known |= frozenset(new)
+        lost = [name for name in new if not self._added(name)]
+        if lost:
+            declared = (*self._columns, *lost)
+            self._notice(
+                f"{', '.join(lost)}: not recorded, as {self._path} already has steps without that column; "
+                f"declare it: metrics={declared!r}"
+            )
+
+    def _added(self, metric: str) -> bool:
+        try:
+            return self._add_metric(metric)
+        except OSError:  # a full disk, which the next row will report
+            return False
+
+    def _notice(self, text: str) -> None:
+        """Say it now, and once more in the report."""
+        self._notices.append(text)
+        _warn(f"gradmidi: {text}")
 
     def _guarded(self, name: str, call: Callable[..., object], *args: Any) -> bool:
         try:
@@ -285,11 +358,6 @@ class Session:
             _warn(f"gradmidi: {name} stopped, the training goes on: {type(error).__name__}: {error}")
             return False
         return True
-
-
-def _appending(store: Any) -> Receiver:
-    """A receiver for a RowStore, RecordingWriter or LiveOutput, which take a row alike; one without gaps is quick."""
-    return lambda row, metrics: store.append(row.step, row.norms, metrics, row.gaps if row.gaps.any() else None)
 
 
 def _warn(message: str) -> None:

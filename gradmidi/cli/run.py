@@ -114,9 +114,7 @@ def _finish(
     if not found:
         raise InputError("no optimizer step was heard; `gradmidi run --help` ends with what cannot be")
     for path in found:
-        with path.open("rb") as file:
-            steps = sum(not line.startswith(b"#") for line in file) - 1
-        reporter.say(f"{path}: {steps} steps")
+        _say_findings(path, reporter)
     if older.exists():
         reporter.say(f"{older} is of an earlier run", style="yellow")
     if not targets:
@@ -128,3 +126,17 @@ def _finish(
         if item.written:
             reporter.say(f"{item.file}: {item.detail}")
     say_heard(job)
+
+
+def _say_findings(path: Path, reporter: Reporter) -> None:
+    """How many steps a recording has and, in the same line, what was wrong with them."""
+    from gradmidi.findings import findings_of, sentences
+    from gradmidi.recording import Recording
+
+    try:
+        recording = Recording.load(path)
+    except InputError as error:
+        reporter.say(str(error), style="yellow")
+        return
+    problems = sentences(findings_of(recording))
+    reporter.say("; ".join([f"{path}: {len(recording)} steps", *problems]), style="bold red" if problems else "")

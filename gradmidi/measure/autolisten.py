@@ -60,6 +60,8 @@ class AutoListener:
 class UnattendedSession(Session):
     """Detaches by itself when its training is dropped; a forked process that inherits it leaves file and port alone."""
 
+    says_findings = False  # `gradmidi run` says them when the script has ended
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._process = os.getpid()
         super().__init__(*args, **kwargs)

@@ -40,6 +40,12 @@ class RowStore:
         self._numbers[i] = [metrics.get(name, np.nan) for name in self._metrics]
         self._count += 1
 
+    def add_metric(self, name: str) -> bool:
+        """A further column, nan in the rows so far; always possible in memory."""
+        self._metrics = (*self._metrics, name)
+        self._numbers = np.hstack([self._numbers, np.full((len(self._steps), 1), np.nan)])
+        return True
+
     def recording(self, meta: Mapping[str, str]) -> Recording:
         """What was collected so far, as a copy."""
         n = self._count

@@ -350,3 +350,18 @@ def test_it_says_how_layers_were_joined_what_went_wrong_and_what_is_of_an_earlie
     assert "20 layers play as 10 voices, joined by root-sum-square: 0-1 (2), 2-3 (2)" in said
     assert "heard: 20 × nan" in said
     assert "norms-2.csv is of an earlier run" in said
+
+
+def test_it_says_in_which_steps_something_was_wrong(script, run_cli):
+    command = script(
+        """
+        net = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        train(net, optimizer, 3)
+        net[0].weight.data.fill_(float("nan"))
+        train(net, optimizer, 2)
+        """
+    )
+    done = run_cli("run", "--", *command, check=True)
+    assert "norms.csv: 5 steps; NaN in 2 of 5 steps, first in 0 at step 3" in done.stderr.splitlines()[0]
+    assert "TrainingWarning" not in done.stderr
