@@ -1,4 +1,4 @@
-"""What was wrong with a run, in facts that need no threshold: NaN, Inf, and layers whose gradient stays exactly zero."""
+"""What was wrong with a run, in facts that need no threshold: NaN, Inf, layers whose gradient stays exactly zero."""
 
 from __future__ import annotations
 
@@ -135,7 +135,6 @@ def sentences(findings: Sequence[Finding]) -> tuple[str, ...]:
         lines.append(str(dead[0]))
     elif dead:
         first = min(dead, key=lambda finding: finding.first)
-        lines.append(
-            f"the gradients of {len(dead)} layers are exactly 0 at the end, first in {first.layer} from step {first.first}"
-        )
+        begin = f"first in {first.layer} from step {first.first}"
+        lines.append(f"the gradients of {len(dead)} layers are exactly 0 at the end, {begin}")
     return tuple(lines)
