@@ -44,6 +44,7 @@ def listen(
     metrics: Sequence[str] = METRICS,
     meta: Mapping[str, object] | None = None,
     late: bool = False,
+    ranks: str = "first",
     live_options: Mapping[str, Any] | None = None,
     probe_options: Mapping[str, Any] | None = None,
     **composer_options: Any,
@@ -70,6 +71,10 @@ def listen(
         meta: text by key, kept with the recording.
         late: numbers are logged after the step that they belong to, as frameworks' callbacks do; rows are then handed
             on one step later.
+        ranks: which processes of a distributed training record: ``"first"``, rank 0, or ``"each"``, for pipeline and
+            expert parallelism, where a rank has layers of its own. Each then leaves a recording, ``norms.rank0.csv``,
+            ``norms.rank1.csv`` and so on, which :meth:`gradmidi.Recording.join` lays side by side. Live sound comes
+            from rank 0.
         live_options: options of :class:`gradmidi.outputs.live.LiveOutput`, such as ``{"pace": "wait"}``.
         probe_options: options of :class:`gradmidi.measure.probe.GradientProbe`; its ``layers``, ``parameters``,
             ``quantities``, ``when``, ``every`` and ``scaler`` may also be given by themselves.
@@ -88,11 +93,12 @@ def listen(
     probing |= {name: composer_options.pop(name) for name in PROBE_OPTIONS & composer_options.keys()}
     _check_names(composer_options)
     session = Session(
-        lambda on_step: _checked(GradientProbe(model, optimizer, on_step, **probing), composer_options),
+        lambda on_step: _checked(GradientProbe(model, optimizer, on_step, ranks=ranks, **probing), composer_options),
         path=path,
         metrics=metrics,
         meta={"model": type(model).__name__, **(meta or {})},
         late=late,
+        ranks=ranks,
     )
     if live is not None:
         try:
@@ -152,7 +158,7 @@ class Session:
 
     Args:
         make_probe: from the receiver of rows to the probe, attached.
-        path, metrics, meta, late: see :func:`listen`.
+        path, metrics, meta, late, ranks: see :func:`listen`.
 
     Attributes:
         layers: names of the L layers.
@@ -171,7 +177,10 @@ class Session:
         metrics: Sequence[str] = METRICS,
         meta: Mapping[str, object] | None = None,
         late: bool = False,
+        ranks: str = "first",
     ) -> None:
+        from gradmidi.measure.setups import launched_rank, path_here
+
         self._held: list[tuple[StepNorms, Numbers]] = []
         self._late: dict[int, dict[str, float]] | None = {} if late else None
         self._kept: dict[str, float] = {}
@@ -182,10 +191,12 @@ class Session:
         self._notices: list[str] = []
         self._findings_said = False
         self._no_gaps: NDArray[np.bool_] | None = None
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else path_here(Path(path), ranks)
         self._probe = make_probe(self._receive)
         self.layers: tuple[str, ...] = self._probe.layers
         self._meta = {key: str(value) for key, value in (meta or {}).items()}
+        if ranks == "each":
+            self._meta["rank"] = str(launched_rank())
         self._columns = tuple(dict.fromkeys([*metrics, *self._probe.metrics]))
         self._known = frozenset(self._columns)
         self._tally = Tally(self.layers)
@@ -210,11 +221,14 @@ class Session:
         self._receivers["report"] = self._tally.append
 
     def play(self, port: str, live_options: Mapping[str, Any], composer_options: Mapping[str, Any]) -> None:
-        """Play every step from now on on a MIDI port; the options are those of :func:`listen`."""
+        """Play every step from now on on a MIDI port, on rank 0; the options are those of :func:`listen`."""
         from gradmidi.composition.composer import Composer
+        from gradmidi.measure.setups import sounds_here
         from gradmidi.outputs.live import LiveOutput
 
         composer = Composer(self.layers, **composer_options)
+        if not sounds_here():
+            return
         output = LiveOutput(composer, None if port == OWN_PORT else port, **live_options)
         self._receivers["live sound"] = output.append
 

@@ -7,7 +7,6 @@ import os
 from typing import Any
 from weakref import WeakSet
 
-import torch.distributed as dist
 from torch.optim import Optimizer
 
 from gradmidi.measure.finding import living_optimizers, model_of
@@ -15,7 +14,7 @@ from gradmidi.measure.handover import Handover, claim_number, take
 from gradmidi.measure.meter import warn
 from gradmidi.measure.probe import GradientProbe
 from gradmidi.measure.row import StepNorms
-from gradmidi.measure.setups import is_sharded, sounds_here
+from gradmidi.measure.setups import is_sharded, launched_rank
 from gradmidi.session import Session
 
 
@@ -38,7 +37,7 @@ class AutoListener:
         if optimizer in self._known:
             return
         self._known.add(optimizer)
-        if not _records_here():
+        if launched_rank() != 0:
             return
         try:
             self._attach([one for one in living_optimizers(optimizer) if one is optimizer or one not in self._known])
@@ -98,10 +97,3 @@ def _session(handover: Handover, optimizers: list[Optimizer], number: int) -> Un
 
 def _names(optimizers: list[Optimizer]) -> str:
     return ", ".join(type(one).__name__ for one in optimizers)
-
-
-def _records_here() -> bool:
-    """Rank 0, also where the launcher says so before the script joins its process group."""
-    if dist.is_available() and dist.is_initialized():
-        return sounds_here()
-    return os.environ.get("RANK", "0") == "0"

@@ -16,7 +16,7 @@ from gradmidi.measure.layers import LayerChoice, find_layers
 from gradmidi.measure.meter import Meter, warn
 from gradmidi.measure.part import OptimizerPart
 from gradmidi.measure.row import RowMaker, StepNorms
-from gradmidi.measure.setups import is_sharded, obstacle, sounds_here
+from gradmidi.measure.setups import is_sharded, obstacle, records_here
 from gradmidi.measure.steps import raw_optimizer
 
 WHEN = ("after-clip", "before-clip")
@@ -39,7 +39,7 @@ class GradientProbe:
         model: whose layers are measured; several networks go into an ``nn.ModuleDict``.
         optimizer: whose steps are counted. With several, a row is complete when each has stepped or one is about to
             step again; layers of those that did not are gaps.
-        on_step: receives one :class:`StepNorms` a measured step, on rank 0 of a distributed training only.
+        on_step: receives one :class:`StepNorms` per measured step; see ``ranks``.
         layers: ``"auto"`` (modules that own trainable parameters), names or globs of modules in the order wanted, or
             a callable ``(name, module) -> bool``.
         parameters: ``"weights"`` as in the 2019 post, ``"biases"`` or ``"all"``; several in one module are joined
@@ -50,6 +50,8 @@ class GradientProbe:
         scaler: the GradScaler of automatic mixed precision. Plain and fused optimizers are measured rightly without
             it; with it, a step that a plain optimizer skipped gives a row too, marked ``skipped``, and
             ``"before-clip"`` gives unscaled norms.
+        ranks: which processes of a distributed training receive rows: ``"first"``, rank 0, or ``"each"``, for
+            pipeline and expert parallelism, where a rank has layers of its own.
 
     Attributes:
         layers: names of the L layers.
@@ -74,7 +76,9 @@ class GradientProbe:
         when: str = "after-clip",
         every: int | Callable[[int], bool] = 1,
         scaler: GradScaler | None = None,
+        ranks: str = "first",
     ) -> None:
+        self._records = records_here(ranks)
         if when not in WHEN:
             raise InputError(f"when={when!r} is none of {', '.join(map(repr, WHEN))}")
         given = optimizer if isinstance(optimizer, Sequence) else [optimizer]
@@ -91,7 +95,7 @@ class GradientProbe:
         self.layers: tuple[str, ...] = tuple(layer.name for layer in found)
         scaled = scaler is not None or any(map(scales_itself, optimizers))
         self.metrics: tuple[str, ...] = (*maker.metrics, "skipped") if scaled else maker.metrics
-        self._meter = Meter(parts, maker, on_step if sounds_here() else _nobody, _schedule(every))
+        self._meter = Meter(parts, maker, on_step if self._records else _nobody, _schedule(every))
         self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(
             self._meter, optimizers, everything if when == "before-clip" else (), scaler, keep_going=self._sharded
         )
@@ -103,8 +107,8 @@ class GradientProbe:
 
     def attach(self) -> None:
         """Hook into the optimizers; does nothing if already attached. Steps are counted on."""
-        # A rank that does not sound has nothing to do, unless it holds a part of the parameters.
-        if self._hooks is None and not self._obstacle and (self._sharded or sounds_here()):
+        # A rank that does not record has nothing to do, unless it holds a part of the parameters.
+        if self._hooks is None and not self._obstacle and (self._sharded or self._records):
             self._hooks = self._make_hooks()
 
     @property
@@ -142,7 +146,7 @@ class GradientProbe:
 
 
 def _nobody(row: StepNorms) -> None:
-    """Receives the rows of ranks that take part in a collective but do not sound."""
+    """Receives the rows of ranks that take part in a collective but do not record."""
 
 
 def _parameters(optimizers: Sequence[Optimizer]) -> list[nn.Parameter]:

@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from gradmidi.errors import InputError
+
+RANKS = ("first", "each")  # which processes of a distributed training record
+
+
+def rank() -> int:
+    """This process's number in a distributed training; 0 if it is the only one."""
+    return torch.distributed.get_rank() if _joined() else 0
+
+
+def launched_rank() -> int:
+    """:func:`rank`, or what the launcher says before the process joins its process group."""
+    given = os.environ.get("RANK", "")
+    return rank() if _joined() or not given.isdecimal() else int(given)
+
+
+def _joined() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
 
 def sounds_here() -> bool:
-    """Whether this process hands rows on: rank 0, or the only one."""
-    distributed = torch.distributed
-    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
+    """Whether this process is rank 0, or the only one."""
+    return rank() == 0
+
+
+def records_here(ranks: str) -> bool:
+    """Whether this process receives rows.
+
+    Args:
+        ranks: one of :data:`RANKS`.
+
+    Raises:
+        InputError: it is not one of them.
+    """
+    if ranks not in RANKS:
+        raise InputError(f"ranks={ranks!r} is not one of {', '.join(map(repr, RANKS))}")
+    return ranks == "each" or sounds_here()
+
+
+def path_here(path: Path, ranks: str) -> Path | None:
+    """The file that this process records to: ``norms.rank1.csv`` where each rank does, None where this one does not."""
+    if not records_here(ranks):
+        return None
+    return path if ranks == "first" else path.with_name(f"{path.stem}.rank{launched_rank()}{path.suffix}")
 
 
 def is_sharded(parameter: Tensor) -> bool:

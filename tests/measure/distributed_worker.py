@@ -1,120 +1,64 @@
-"""One of two gloo processes: trains as told and prints, as JSON, the rows that its probe gave.
+"""Ranks of a gloo group in one launch: torch is imported once, then each rank is a fork that runs the same cases.
 
-python distributed_worker.py RANK PORT CASE
+python -m tests.measure.distributed_worker RANKS FOLDER CASE...
+
+Every rank leaves ``rank0.json``, ``rank1.json``, …: by case what the function of that name in
+:mod:`tests.measure.distributed_cases` returned, and the warnings that were given meanwhile.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
-from collections.abc import Iterator
+import warnings
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
 
-from gradmidi.measure.probe import GradientProbe
+from tests.measure import distributed_cases
 
-STEPS = 3
-RANKS = 2
-QUANTITIES = ["grad_norm", "weight_norm", "grad_max", "zeros", "cosine"]
+TIMEOUT = timedelta(seconds=30)  # for a rank that waits in vain
 
 
-def net() -> nn.Sequential:
-    torch.manual_seed(0)
-    # Three rows split over two ranks unevenly, and one row leaves the second rank without any.
-    return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 3), nn.Tanh(), nn.Linear(3, 1))
+def run(rank: int, ranks: int, port: int, folder: Path, cases: list[str]) -> None:
+    store = dist.TCPStore("127.0.0.1", port, ranks, is_master=rank == 0, timeout=TIMEOUT)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks, timeout=TIMEOUT)
+    results: dict[str, Any] = {}
+    for case in cases:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            results[case] = getattr(distributed_cases, case)(rank, folder)
+        results[case]["warnings"] = [str(one.message) for one in said if "gradmidi" in str(one.message)]
+        dist.barrier()
+    (folder / f"rank{rank}.json").write_text(json.dumps(results))
+    # A rank that leaves while another is still at work may abort it.
+    dist.barrier()
 
 
-def batches() -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(5)
-    for _ in range(STEPS):
-        yield torch.randn(8, 6, generator=generator)
-
-
-def plain(rank: int) -> tuple[nn.Module, dict[str, Any]]:
-    return net(), {}
-
-
-def ddp(rank: int) -> tuple[nn.Module, dict[str, Any]]:
-    return nn.parallel.DistributedDataParallel(net()), {}
-
-
-def ddp_before_clip(rank: int) -> tuple[nn.Module, dict[str, Any]]:
-    return nn.parallel.DistributedDataParallel(net()), {"when": "before-clip"}
-
-
-def fsdp2(rank: int) -> tuple[nn.Module, dict[str, Any]]:
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    model, mesh = net(), init_device_mesh("cpu", (RANKS,))
-    for layer in model:
-        if isinstance(layer, nn.Linear):
-            fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    return model, {"quantities": QUANTITIES}
-
-
-def fsdp2_partly(rank: int) -> tuple[nn.Module, dict[str, Any]]:
-    """The last layer is whole on every rank; :func:`train` averages its gradients."""
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    model, mesh = net(), init_device_mesh("cpu", (RANKS,))
-    for layer in (model[0], model[2]):
-        fully_shard(layer, mesh=mesh)
-    return model, {"quantities": QUANTITIES}
-
-
-def fsdp2_fails_on_rank_0(rank: int) -> tuple[nn.Module, dict[str, Any]]:
-    return fsdp2(rank)
-
-
-CASES = {case.__name__: case for case in (plain, ddp, ddp_before_clip, fsdp2, fsdp2_partly, fsdp2_fails_on_rank_0)}
-
-
-def train(rank: int, ranks: int, case: str) -> dict[str, Any]:
-    model, options = CASES[case](rank)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    rows = []
-
-    def receive(row: Any) -> None:
-        if case == "fsdp2_fails_on_rank_0":
-            raise OSError("disk full")
-        rows.append(row)
-
-    with GradientProbe(model, optimizer, receive, **options) as probe:
-        for batch in batches():
-            optimizer.zero_grad()
-            model(batch.chunk(ranks)[rank]).square().mean().backward()
-            if case == "fsdp2_partly":
-                for parameter in model[4].parameters():
-                    dist.all_reduce(parameter.grad)
-                    parameter.grad /= ranks
-            if "before-clip" in options.values():
-                nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
-            optimizer.step()
-    return {
-        "layers": probe.layers,
-        "norms": [row.norms.tolist() for row in rows],
-        "metrics": [dict(row.metrics) for row in rows],
-        "weights": [whole(parameter).tolist() for parameter in model.parameters()],
-    }
-
-
-def whole(parameter: Any) -> Tensor:
-    return (parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter).detach()
+def main(ranks: int, folder: Path, cases: list[str]) -> int:
+    torch.set_num_threads(1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    children = []
+    for rank in range(ranks):
+        if (child := os.fork()) == 0:
+            try:
+                run(rank, ranks, port, folder, cases)
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+                sys.stderr.flush()
+                os._exit(1)
+            # Gloo's own threads now and then abort while Python shuts down; what is tested is over by now.
+            os._exit(0)
+        children.append(child)
+    return max([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children])
 
 
 if __name__ == "__main__":
-    rank, port, case = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    torch.set_num_threads(1)
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    dist.init_process_group("gloo", rank=rank, world_size=RANKS)
-    print(json.dumps(train(rank, RANKS, case)), flush=True)
-    dist.barrier()
-    # Gloo's own threads now and then abort while Python shuts down; what is tested is over by now.
-    os._exit(0)
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))
