@@ -189,11 +189,11 @@ def _batch(positions: Sequence[int], grads: Sequence[Tensor | None], parameters:
         some = [grads[i] for i in positions]
         weights = [parameters[i] for i in positions]
     if some[0].layout != torch.strided:
-        some = [_stored_values(grad) for grad in some]
+        some = [stored_values(grad) for grad in some]
     return Batch(positions, some, weights)
 
 
-def _stored_values(grad: Tensor) -> Tensor:
+def stored_values(grad: Tensor) -> Tensor:
     """A sparse gradient may hold an entry twice; the two have to be added up before anything is measured."""
     return grad.coalesce().values() if grad.layout == torch.sparse_coo else grad.values()
 

@@ -25,6 +25,11 @@ def net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 3), nn.Tanh(), nn.Linear(3, 1))
 
 
+def net_with_norm() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 6), nn.LayerNorm(6), nn.Linear(6, 3))
+
+
 def batches() -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(5)
     for _ in range(STEPS):
@@ -59,6 +64,119 @@ def fsdp2_fails_on_rank_0(rank: int, folder: Path) -> Results:
         raise OSError("disk full")
 
     return train(_sharded(net(), [0, 2, 4]), receive=receive)
+
+
+def tensor_parallel(rank: int, folder: Path) -> Results:
+    """Seven rows over two ranks; the biases of the second layer are DTensors that every rank has whole, as the
+    plain last layer is."""
+    return train(_tensor_parallel(net(), _mesh()), parameters="all", quantities=QUANTITIES, split=False)
+
+
+def replicated(rank: int, folder: Path) -> Results:
+    """DTensors of which nothing is split."""
+    from torch.distributed.tensor import DTensor, distribute_module
+
+    mesh = _mesh()
+    model = distribute_module(net(), mesh)
+
+    def forward(x: Tensor) -> Tensor:
+        return model(DTensor.from_local(x, mesh)).to_local()
+
+    return train(model, forward=forward, quantities=QUANTITIES, split=False)
+
+
+def sequence_parallel(rank: int, folder: Path) -> Results:
+    """The gradient of the norm's weight is a sum of which each rank has a part (``Partial``)."""
+    from torch.distributed.tensor import Replicate, Shard
+    from torch.distributed.tensor.parallel import (
+        ColwiseParallel,
+        RowwiseParallel,
+        SequenceParallel,
+        parallelize_module,
+    )
+
+    plan = {
+        "0": ColwiseParallel(use_local_output=False),
+        "2": RowwiseParallel(output_layouts=Shard(0), use_local_output=False),
+        "3": SequenceParallel(sequence_dim=0, use_local_output=False),
+        "4": ColwiseParallel(input_layouts=Shard(0), output_layouts=Replicate()),
+    }
+    model = parallelize_module(net_with_norm(), _mesh(), plan)
+    return train(model, quantities=QUANTITIES, split=False)
+
+
+def nan_on_rank_1(rank: int, folder: Path) -> Results:
+    """In a row that the second rank holds."""
+    model = _sharded(net(), [0, 2, 4])
+
+    def spoil() -> None:
+        if rank == 1:
+            model[0].weight.grad.to_local()[0, 0] = float("nan")
+
+    return train(model, spoil, quantities=["grad_norm", "grad_max"])
+
+
+def reading_fails_on_rank_1(rank: int, folder: Path) -> Results:
+    """One rank's device runs out of memory, say; the others must neither wait nor believe that all is well."""
+    from gradmidi.measure.sharded import ShardedReader
+
+    def fail(*args: Any) -> Tensor:
+        raise RuntimeError("out of memory")
+
+    whole = ShardedReader._table
+    if rank == 1:
+        ShardedReader._table = fail  # type: ignore[method-assign]
+    results = train(_sharded(net(), [0, 2, 4]))
+    ShardedReader._table = whole  # type: ignore[method-assign]
+    return results
+
+
+def experts_beside_fsdp2(rank: int, folder: Path) -> Results:
+    """Two ranks with experts of their own, of another number each, that no other rank knows."""
+    model = nn.ModuleDict({"dense": _sharded(net(), [0, 2, 4])})
+    for number in range(1 + rank):
+        model[f"expert{rank}{number}"] = nn.Linear(1, 1)
+
+    def both(x: Tensor) -> Tensor:
+        y = model["dense"](x)
+        for name, expert in model.items():
+            y = y if name == "dense" else y + expert(y)
+        return y
+
+    return train(model, forward=both)
+
+
+def fsdp2_and_tensor_parallel(rank: int, folder: Path) -> Results:
+    """A 2 × 2 mesh. The norm and the last layer are not in the plan, so that FSDP2 alone splits them, over a part of
+    the mesh."""
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = _mesh(2, 2)
+    model = _tensor_parallel(net_with_norm(), mesh["tp"])
+    for layer in model:
+        if not isinstance(layer, nn.Tanh):
+            fully_shard(layer, mesh=mesh["dp"])
+    return train(model, quantities=QUANTITIES, part=mesh["dp"].get_local_rank())
+
+
+def fsdp2_with_replicas(rank: int, folder: Path) -> Results:
+    """HSDP: split over one dimension of the mesh, whole over the other."""
+    from torch.distributed.fsdp import fully_shard
+
+    model = net()
+    fully_shard(model, mesh=_mesh(2, 2))
+    return train(model, quantities=QUANTITIES)
+
+
+def two_trainings_side_by_side(rank: int, folder: Path) -> Results:
+    """Each half of the world shards a model of its own, and one half makes more steps than the other."""
+    from torch.distributed.fsdp import fully_shard
+
+    half = _mesh(2, 2)["tp"]
+    model = net()
+    fully_shard(model, mesh=half)
+    results = train(model, quantities=QUANTITIES, part=half.get_local_rank(), ranks="each")
+    return train(model, part=half.get_local_rank()) | results if rank < 2 else results
 
 
 def one_file_for_all_ranks(rank: int, folder: Path) -> Results:
@@ -97,15 +215,20 @@ def train(
     model: nn.Module,
     before_step: Callable[[], object] = lambda: None,
     receive: Callable[[Any], None] | None = None,
+    forward: Callable[[Tensor], Tensor] | None = None,
+    split: bool = True,
+    part: int | None = None,
     **options: Any,
 ) -> Results:
-    """Each rank takes its part of every batch."""
+    """Each rank takes its part of every batch, as many as there are ranks, or one of two parts, or all of it."""
     optimizer = optimizer_of(model)
+    parts = 1 if not split else dist.get_world_size() if part is None else 2
+    part = 0 if not split else dist.get_rank() if part is None else part
     rows: list[Any] = []
     with GradientProbe(model, optimizer, receive or rows.append, **options) as probe:
         for batch in batches():
             optimizer.zero_grad()
-            model(batch.chunk(dist.get_world_size())[dist.get_rank()]).square().mean().backward()
+            (forward or model)(batch.chunk(parts)[part]).square().mean().backward()
             before_step()
             optimizer.step()
     return {
@@ -123,16 +246,31 @@ def _steps(model: nn.Module, optimizer: torch.optim.Optimizer, scale: float = 1.
         optimizer.step()
 
 
-def _sharded(model: nn.Sequential, layers: list[int]) -> nn.Sequential:
+def _mesh(*shape: int) -> Any:
     from torch.distributed.device_mesh import init_device_mesh
+
+    return init_device_mesh(
+        "cpu", shape or (dist.get_world_size(),), mesh_dim_names=("dp", "tp")[-max(1, len(shape)) :]
+    )
+
+
+def _sharded(model: nn.Sequential, layers: list[int]) -> nn.Sequential:
     from torch.distributed.fsdp import fully_shard
 
-    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    mesh = _mesh()
     for layer in layers:
         fully_shard(model[layer], mesh=mesh)
     if len(layers) == 3:
         fully_shard(model, mesh=mesh)
     return model
+
+
+def _tensor_parallel(model: nn.Sequential, mesh: Any) -> nn.Sequential:
+    from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+
+    # The seven columns do not split evenly, which only a DTensor knows how to pass on.
+    plan = {"0": ColwiseParallel(use_local_output=False), "2": RowwiseParallel()}
+    return parallelize_module(model, mesh, plan)
 
 
 def _average(model: nn.Module) -> None:

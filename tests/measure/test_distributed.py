@@ -25,10 +25,17 @@ TWO_RANKS = (
     "fsdp2",
     "fsdp2_partly",
     "fsdp2_fails_on_rank_0",
+    "tensor_parallel",
+    "replicated",
+    "sequence_parallel",
+    "nan_on_rank_1",
+    "reading_fails_on_rank_1",
+    "experts_beside_fsdp2",
     "one_file_for_all_ranks",
     "a_file_per_rank",
     "in_memory_per_rank",
 )
+FOUR_RANKS = ("fsdp2_and_tensor_parallel", "fsdp2_with_replicas", "two_trainings_side_by_side")
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
 
 
@@ -50,33 +57,90 @@ def two_ranks(folder: Path) -> list[dict[str, Any]]:
     return launch(2, folder, TWO_RANKS)
 
 
-def one_process(**options: Any) -> tuple[list[list[float]], list[dict[str, float]]]:
+@pytest.fixture(scope="module")
+def four_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return launch(4, tmp_path_factory.mktemp("four-ranks"), FOUR_RANKS)
+
+
+def one_process(
+    model: nn.Sequential, clip: bool = False, parameters: str = "weights"
+) -> tuple[list[list[float]], list[dict[str, float]]]:
     """Norms and metrics of the same training in one process, whole batches, norms without the probe."""
-    model = cases.net()
     optimizer = cases.optimizer_of(model)
     norms, rows = [], []
-    with GradientProbe(model, optimizer, rows.append, quantities=cases.QUANTITIES):
+    with GradientProbe(model, optimizer, rows.append, quantities=cases.QUANTITIES, parameters=parameters):
         for batch in cases.batches():
             optimizer.zero_grad()
             model(batch).square().mean().backward()
-            norms.append([layer.weight.grad.norm().item() for layer in model if isinstance(layer, nn.Linear)])
-            if options.get("clip"):
+            norms.append([_norm(layer, parameters) for layer in model if not isinstance(layer, nn.Tanh)])
+            if clip:
                 nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
             optimizer.step()
     return norms, [dict(row.metrics) for row in rows]
 
 
-@pytest.mark.parametrize("case", ["ddp", "ddp_before_clip", "fsdp2", "fsdp2_partly"])
-def test_norms_are_those_of_one_process_with_the_whole_batch(case: str, two_ranks: list[dict[str, Any]]) -> None:
+def _norm(layer: Any, parameters: str) -> float:
+    weight = layer.weight.grad.norm().item()
+    return weight if parameters == "weights" else float(np.hypot(weight, layer.bias.grad.norm().item()))
+
+
+@pytest.mark.parametrize("case", ["ddp", "ddp_before_clip"])
+def test_under_ddp_the_averaged_gradients_are_measured(case: str, two_ranks: list[dict[str, Any]]) -> None:
     first, second = (of_rank[case] for of_rank in two_ranks)
-    expected, metrics = one_process(clip=case == "ddp_before_clip")
+    expected, _ = one_process(cases.net(), clip=case == "ddp_before_clip")
     assert first["layers"] == ["0", "2", "4"]
     np.testing.assert_allclose(first["norms"], expected, rtol=1e-5)
     assert second["norms"] == []
-    if case.startswith("fsdp2"):
-        for ours, theirs in zip(first["metrics"], metrics, strict=True):
-            assert ours.keys() == theirs.keys()
-            np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", ["fsdp2", "fsdp2_partly", "tensor_parallel", "replicated", "sequence_parallel"])
+def test_of_sharded_parameters_norms_and_quantities_are_those_of_one_process(
+    case: str, two_ranks: list[dict[str, Any]]
+) -> None:
+    first, second = (of_rank[case] for of_rank in two_ranks)
+    model = cases.net_with_norm() if case == "sequence_parallel" else cases.net()
+    _compare(first, *one_process(model, parameters="all" if case == "tensor_parallel" else "weights"))
+    assert second["norms"] == []
+
+
+def _compare(found: dict[str, Any], norms: list[list[float]], metrics: list[dict[str, float]]) -> None:
+    np.testing.assert_allclose(found["norms"], norms, rtol=1e-5)
+    for ours, theirs in zip(found["metrics"], metrics, strict=True):
+        assert ours.keys() == theirs.keys()
+        np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=1e-4, atol=1e-6)
+
+
+def test_of_a_mesh_of_two_dimensions_norms_and_quantities_are_those_of_one_process(
+    four_ranks: list[dict[str, Any]],
+) -> None:
+    _compare(four_ranks[0]["fsdp2_and_tensor_parallel"], *one_process(cases.net_with_norm()))
+    _compare(four_ranks[0]["fsdp2_with_replicas"], *one_process(cases.net()))
+
+
+def test_only_the_ranks_of_a_mesh_wait_for_each_other(four_ranks: list[dict[str, Any]]) -> None:
+    expected = one_process(cases.net())
+    for of_rank in four_ranks:
+        _compare(of_rank["two_trainings_side_by_side"], *expected)
+
+
+def test_a_nan_on_another_rank_is_seen_in_every_quantity(two_ranks: list[dict[str, Any]]) -> None:
+    first = two_ranks[0]["nan_on_rank_1"]
+    assert np.isnan(np.array(first["norms"])[:, 0]).all()
+    assert np.isnan([row["grad_max 0"] for row in first["metrics"]]).all()
+
+
+def test_a_rank_that_cannot_read_leaves_no_other_waiting(two_ranks: list[dict[str, Any]]) -> None:
+    first, second = (of_rank["reading_fails_on_rank_1"] for of_rank in two_ranks)
+    assert [("out of memory" in said) for said in second["warnings"]] == [True]
+    assert np.isnan(first["norms"]).all()
+    assert first["weights"] == second["weights"]
+
+
+def test_experts_of_each_rank_do_not_disturb_what_is_sharded(two_ranks: list[dict[str, Any]]) -> None:
+    first = two_ranks[0]["experts_beside_fsdp2"]
+    assert first["layers"] == ["dense.0", "dense.2", "dense.4", "expert00"]
+    assert np.isfinite(first["norms"]).all()
+    assert np.shape(first["norms"]) == (cases.STEPS, 4)
 
 
 def test_a_failing_receiver_on_rank_0_leaves_no_rank_waiting(two_ranks: list[dict[str, Any]]) -> None:
