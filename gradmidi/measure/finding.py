@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gradmidi.measure.layers import WRAPPERS
+from gradmidi.measure.names import WRAPPERS
 from gradmidi.measure.steps import raw_optimizer
 
 

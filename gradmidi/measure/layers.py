@@ -10,11 +10,7 @@ from typing import NamedTuple
 from torch import nn
 
 from gradmidi.errors import InputError
-
-# Names that torch.compile and (Distributed)DataParallel put in front of what the person wrote.
-WRAPPERS = frozenset({"_orig_mod", "module"})
-
-UNNAMED = "model"  # what a model is called that is itself the layer
+from gradmidi.measure.names import UNNAMED, Named, named_modules, tensor_name
 
 LayerChoice = str | Sequence[str] | Callable[[str, nn.Module], bool]
 
@@ -46,12 +42,16 @@ def find_layers(
 ) -> tuple[Layer, ...]:
     """The layers of ``model``; each parameter belongs to the first layer that has it.
 
+    A module that LoRA or another PEFT adapter adds to, or that is parametrized, is one layer under its own name. What
+    wrappers put into names is left out: torch.compile's, DistributedDataParallel's, PEFT's.
+
     Args:
         model: any module; DistributedDataParallel and torch.compile around it, or inside, are looked through.
-        layers: ``"auto"`` for every module that owns a trainable parameter of the wanted kind, in registration order.
-            Or names or globs (``["conv1", "blocks.*.fc"]``), in the order given; one that fits only modules without
-            parameters of their own takes each with everything below it as one layer. Or a callable
-            ``(name, module) -> bool``; a module that it picks counts with everything below it.
+        layers: ``"auto"`` for every module that owns a trainable parameter of the wanted kind, in registration order;
+            ``"all"`` for every module that owns one, frozen or not. Or names or globs (``["conv1", "blocks.*.fc"]``),
+            in the order given; one that fits only modules without parameters of their own takes each with everything
+            below it as one layer. Or a callable ``(name, module) -> bool``; a module that it picks counts with
+            everything below it.
         parameters: ``"weights"``, ``"biases"`` or ``"all"``.
         updated: with ``"auto"``, only parameters among these (the optimizers') count as trainable.
 
@@ -59,14 +59,16 @@ def find_layers(
         InputError: an unknown ``parameters``, a pattern that fits nothing, or nothing to measure.
     """
     if parameters not in KINDS:
-        raise InputError(f"parameters={parameters!r} is none of {', '.join(map(repr, KINDS))}")
-    modules = _named_modules(model)
+        raise InputError(f"parameters={parameters!r} is not one of {', '.join(map(repr, KINDS))}")
     kind = KINDS[parameters]
+    modules = named_modules(model)
     if layers == "auto":
         allowed = None if updated is None else {id(parameter) for parameter in updated}
-        picked = [(name, _trainable(_own(module, kind), allowed)) for name, module in modules]
+        picked = [(name, _trainable(own, allowed)) for name, own in _owners(modules, kind)]
+    elif layers == "all":
+        picked = _owners(modules, kind)
     elif callable(layers):
-        picked = [(name, _all(module, kind)) for name, module in modules if name and layers(name, module)]
+        picked = [(one.name, _all(one.module, kind)) for one in modules if one.name and layers(one.name, one.module)]
     else:
         patterns = [layers] if isinstance(layers, str) else list(layers)
         picked = [choice for pattern in patterns for choice in _fitting(modules, pattern, kind)]
@@ -92,28 +94,21 @@ def chosen(owners: Sequence[Layer], layers: str | Sequence[str]) -> tuple[Layer,
     return _once(picked)
 
 
-def _named_modules(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Modules with the names that the person gave them, or the full path where two would be called the same."""
-    paths = list(model.named_modules())
-    uses = Counter(plain_name(path) for path, _ in paths if path and not _is_wrapper(path))
-    return [(plain if uses[plain := plain_name(path)] <= 1 else path, module) for path, module in paths]
-
-
-def _is_wrapper(path: str) -> bool:
-    return path.rpartition(".")[2] in WRAPPERS
-
-
-def plain_name(path: str) -> str:
-    """``module._orig_mod.features.0`` → ``features.0``."""
-    return ".".join(part for part in path.split(".") if part not in WRAPPERS)
-
-
-def _own(module: nn.Module, kind: Callable[[str], bool]) -> list[nn.Parameter]:
-    return [parameter for name, parameter in module.named_parameters(recurse=False) if kind(name)]
+def _owners(modules: Sequence[Named], kind: Callable[[str], bool]) -> list[tuple[str, list[nn.Parameter]]]:
+    """Every voice that has parameters of the kind: its name, unique among them, and all of these parameters."""
+    names = {one.path: one.name for one in modules}
+    found: dict[str, list[nn.Parameter]] = {}
+    for one in modules:
+        inside = one.path.removeprefix(one.voice)
+        own = [p for name, p in one.module.named_parameters(recurse=False) if kind(tensor_name(f"{inside}.{name}"))]
+        if own:
+            found.setdefault(one.voice, []).extend(own)
+    uses = Counter(names[voice] for voice in found)
+    return [(name if uses[name := names[voice]] == 1 else voice, own) for voice, own in found.items()]
 
 
 def _all(module: nn.Module, kind: Callable[[str], bool]) -> list[nn.Parameter]:
-    return [parameter for name, parameter in module.named_parameters() if kind(name.rpartition(".")[2])]
+    return [parameter for name, parameter in module.named_parameters() if kind(tensor_name(name))]
 
 
 def _trainable(parameters: Iterable[nn.Parameter], allowed: set[int] | None) -> list[nn.Parameter]:
@@ -121,11 +116,11 @@ def _trainable(parameters: Iterable[nn.Parameter], allowed: set[int] | None) -> 
 
 
 def _fitting(
-    modules: Sequence[tuple[str, nn.Module]], pattern: str, kind: Callable[[str], bool]
+    modules: Sequence[Named], pattern: str, kind: Callable[[str], bool]
 ) -> list[tuple[str, list[nn.Parameter]]]:
-    owners = [(name, own) for name, module in modules if (own := _own(module, kind))]
+    owners = _owners(modules, kind)
     fitting = [(name, own) for name, own in owners if fnmatchcase(name or UNNAMED, pattern)]
-    fitting = fitting or [(name, _all(module, kind)) for name, module in modules if fnmatchcase(name, pattern)]
+    fitting = fitting or [(one.name, _all(one.module, kind)) for one in modules if fnmatchcase(one.name, pattern)]
     if not fitting:
         raise InputError(f"no layer fits {pattern!r}; {_has(name for name, _ in owners)}")
     return fitting
@@ -138,10 +133,11 @@ def _has(names: Iterable[str]) -> str:
 def _once(picked: Iterable[tuple[str, Sequence[nn.Parameter]]]) -> tuple[Layer, ...]:
     """Tied parameters, and layers picked twice, count where they come first."""
     seen: set[int] = set()
-    layers = []
+    found: list[tuple[str, tuple[nn.Parameter, ...]]] = []
     for name, parameters in picked:
         fresh = tuple(parameter for parameter in parameters if id(parameter) not in seen)
         seen.update(map(id, fresh))
         if fresh:
-            layers.append(Layer(name or UNNAMED, fresh))
-    return tuple(layers)
+            found.append((name, fresh))
+    own = UNNAMED if all(name != UNNAMED for name, _ in found) else f"({UNNAMED})"
+    return tuple(Layer(name or own, fresh) for name, fresh in found)

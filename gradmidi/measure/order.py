@@ -14,7 +14,7 @@ from gradmidi.measure.layers import find_layers
 def forward_order(model: nn.Module, *inputs: Any, **named_inputs: Any) -> list[str]:
     """Names of the layers in the order of their first use, to be given as ``layers=``.
 
-    Layers otherwise stand in the order in which the model registers them, which for most models is the same. The model
+    Layers are otherwise in the order in which the model registers them, which for most models is the same. The model
     itself is not run, and torch's random state is left as it was. Layers that the run does not use come last.
 
     Args:
@@ -24,7 +24,7 @@ def forward_order(model: nn.Module, *inputs: Any, **named_inputs: Any) -> list[s
     Raises:
         InputError: there is no trainable layer.
     """
-    names = {id(layer.parameters[0]): layer.name for layer in find_layers(model)}
+    names = {id(parameter): layer.name for layer in find_layers(model) for parameter in layer.parameters}
     twin = copy.deepcopy(model)
     twins = dict(zip(map(id, twin.parameters()), map(id, model.parameters()), strict=True))
     used: dict[str, None] = {}
@@ -38,4 +38,4 @@ def forward_order(model: nn.Module, *inputs: Any, **named_inputs: Any) -> list[s
         module.register_forward_pre_hook(note)
     with torch.random.fork_rng(), torch.no_grad():
         twin(*inputs, **named_inputs)
-    return [*used, *(name for name in names.values() if name not in used)]
+    return [*used, *(name for name in dict.fromkeys(names.values()) if name not in used)]
