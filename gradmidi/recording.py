@@ -91,6 +91,20 @@ class Recording:
         layers = tuple(self.layers[i] for i in keep)
         return Recording(layers, self.steps, self.norms[:, keep], self.metrics, self.meta, self.gaps[:, keep])
 
+    def solo(self, patterns: Iterable[str]) -> Recording:
+        """The same layers with all but the fitting ones silent (gaps), so that each keeps its voice and its time.
+
+        Args:
+            patterns: names or globs, as :meth:`only` takes them.
+
+        Raises:
+            InputError: a pattern fits no layer.
+        """
+        heard = set(self.only(patterns).layers)
+        silent = np.array([layer not in heard for layer in self.layers])
+        norms = np.where(silent, np.nan, self.norms)
+        return Recording(self.layers, self.steps, norms, self.metrics, self.meta, self.gaps | silent)
+
     @classmethod
     def from_arrays(cls, norms: ArrayLike, layers: Sequence[str] | None = None, **metrics: ArrayLike) -> Recording:
         """A recording of plain numbers: norms (N, L), steps counted from 0, layers named ``layer1`` … unless given."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gradmidi.outputs.audio_file import AudioReport
     from gradmidi.outputs.tuning import PitchReport
 
-DEFAULT_TEMPO = 125.0  # quarters a minute: at 480 ticks a quarter, 1 tick = 1 ms exactly
+DEFAULT_TEMPO = 125.0  # BPM: at 480 ticks a quarter, 1 tick = 1 ms exactly
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Score:
         held: True for drones: the last note of each voice may go on in a score that follows.
         title: shown as the piece's name.
         about: what its pitches mean, such as the scale and the mapping, for a person to read.
-        tempo: quarters a minute, for the bar lines of a DAW; it does not change the times above.
+        tempo: BPM, for the bar lines of a DAW; it does not change the times above.
 
     Raises:
         InputError: columns of different lengths, or times or frequencies that are not finite.
@@ -119,6 +120,19 @@ class Score:
     def of_voice(self, index: int) -> NDArray[np.int64]:
         """Positions (in the columns) of the notes of voice ``index``."""
         return np.flatnonzero(self.layer == index)
+
+    def only(self, names: Iterable[str]) -> Score:
+        """The notes of some voices, by name; these keep their channel, instrument and time. Marks stay."""
+        wanted = set(names)
+        keep = [i for i, voice in enumerate(self.voices) if voice.name in wanted]
+        position = np.full(len(self.voices), -1)
+        position[keep] = np.arange(len(keep))
+        heard = position[self.layer] >= 0
+        columns = {
+            name: getattr(self, name)[heard] for name in ("onset", "duration", "frequency", "velocity", "step", "tied")
+        }
+        voices = tuple(self.voices[i] for i in keep)
+        return replace(self, **columns, layer=position[self.layer][heard], voices=voices)
 
     def save_midi(self, path: str | Path, tuning: str = "auto") -> PitchReport:
         """Write a Standard MIDI File; see :func:`gradmidi.outputs.midi_file.save_midi`."""

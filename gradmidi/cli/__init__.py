@@ -31,11 +31,18 @@ COMMANDS = (
 MODULES = {"import": "import_log"}  # a name that Python keeps for itself
 
 
+class Paragraphs(argparse.HelpFormatter):
+    """Fills each paragraph of a description to the terminal's width, and keeps the empty lines between them."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(super(Paragraphs, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, and that takes no option by half its name."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **(options | {"allow_abbrev": False}))
+        super().__init__(*args, **({"formatter_class": Paragraphs} | options | {"allow_abbrev": False}))
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")

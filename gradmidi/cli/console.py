@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from rich.text import Text
 from gradmidi.printable import printable
 
 UNBROKEN = ("what", "file", "plays", "preset", "part", "Hz")  # columns whose cells stay on one line
+NOTEBOOK = "JPY_PARENT_PID"  # set where Jupyter runs `!gradmidi`: a terminal by name that keeps every state of a bar
 PIPED_WIDTH = 200  # columns of a table that no terminal limits
 
 
@@ -44,24 +46,28 @@ class Reporter:
         if self.json or self.quiet:
             return
         table = Table(
-            title=_plain(title) if title else None, title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0)
+            title=_plain(title) if title else None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
         )
         for head in heads:
             table.add_column(head, overflow="fold", no_wrap=head in UNBROKEN)
         for row in rows:
             table.add_row(*(_plain(cell) for cell in row))
-        self._out.print(table)
+        with self._out.capture() as text:
+            self._out.print(table)
+        # Cells are padded to the width of their column, which nobody wants at the end of a line.
+        for line in text.get().splitlines():
+            print(line.rstrip())
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[ProgressLine]:
-        """A bar on stderr while the block runs; nothing where stderr is no terminal."""
+        """A bar on stderr while the block runs; nothing where stderr is not a terminal or is a notebook's cell."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[now]}", markup=False),
         )
-        hidden = self.quiet or not self._err.is_terminal
+        hidden = self.quiet or not self._err.is_terminal or NOTEBOOK in os.environ
         with Progress(*columns, console=self._err, transient=True, disable=hidden) as bar:
             yield ProgressLine(bar, bar.add_task(printable(what), total=total, now=""))
 

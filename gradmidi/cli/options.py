@@ -36,7 +36,9 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     notes.add_argument("--style", metavar="NAME", default="sequence", help="sequence (default), chord or drone")
     notes.add_argument("--tuning", metavar="NAME", default="auto", help="pitch over MIDI: auto, 12tet, bend or mts")
     notes.add_argument("--unit", metavar="LENGTH", default="50ms", help="one note: 50ms (default), 0.05s or 1/16")
-    notes.add_argument("--tempo", metavar="BPM", type=float, default=125.0, help="quarters a minute (default 125)")
+    notes.add_argument(
+        "--tempo", metavar="BPM", type=float, default=125.0, help="for bar lines and note values (default 125)"
+    )
     notes.add_argument(
         "--duration", metavar="TIME", help="at most this long, such as 60s: a time-lapse of the run's peaks"
     )
@@ -59,7 +61,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     from gradmidi.composition.grouping import check_max_voices
     from gradmidi.composition.mapping import DEFAULT_MAPPING, choose_mapping
     from gradmidi.composition.styles import check_style
-    from gradmidi.composition.timing import Timing, parse_unit
+    from gradmidi.composition.timing import choose_timing
     from gradmidi.composition.voices import load_parts
     from gradmidi.outputs.sine import check_choices
     from gradmidi.outputs.soundfont import find_soundfont
@@ -69,10 +71,10 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     check_tuning(args.tuning)
     check_choices(args.container, args.nonfinite)
     find_soundfont(args.soundfont)
-    _of_option("--tempo", lambda: Timing(tempo=args.tempo))
+    _of_option("--tempo", lambda: choose_timing(None, None, args.tempo))
     text = DEFAULT_SCALE if args.scale is None else args.scale
     return {
-        "timing": _of_option("--unit", lambda: Timing(parse_unit(args.unit, args.tempo), tempo=args.tempo)),
+        "timing": _of_option("--unit", lambda: choose_timing(None, args.unit, args.tempo)),
         "scale": None if text.strip().lower() == "none" else _of_option("--scale", lambda: Scale.parse(text)),
         "mapping": choose_mapping(args.mapping or DEFAULT_MAPPING, beyond=args.beyond, invert=args.invert),
         "hysteresis": args.hysteresis,
@@ -92,8 +94,20 @@ def _of_option(option: str, make: Callable[[], Made]) -> Made:
 
 
 def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
-    """The recording, or the layers of it that ``--layers`` names."""
-    return recording.only(_patterns(args)) if args.layers else recording
+    """The recording with only the layers that ``--layers`` names.
+
+    Where each layer has a voice, the others fall silent and the chosen ones keep their instrument and their time. Where
+    layers are joined, the chosen ones get voices of their own.
+    """
+    if not args.layers:
+        return recording
+    alone = joined_layers(args, recording.layers) is None
+    return recording.solo(_patterns(args)) if alone else recording.only(_patterns(args))
+
+
+def heard_layers(args: argparse.Namespace, recording: Recording) -> tuple[str, ...]:
+    """Names of the layers that ``--layers`` leaves, all without it."""
+    return recording.only(_patterns(args)).layers if args.layers else recording.layers
 
 
 def joined_layers(args: argparse.Namespace, layers: Sequence[str]) -> str | None:
@@ -133,5 +147,10 @@ def chosen_duration(args: argparse.Namespace) -> float | None:
 def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:
     """The score that the options ask for."""
     from gradmidi.composition import compose
+    from gradmidi.composition.voices import ALARM_NAME
 
-    return compose(chosen_layers(args, recording), duration=chosen_duration(args), **compose_options(args))
+    chosen = chosen_layers(args, recording)
+    score = compose(chosen, duration=chosen_duration(args), **compose_options(args))
+    if not args.layers or joined_layers(args, recording.layers) is not None:
+        return score
+    return score.only([*heard_layers(args, recording), ALARM_NAME])

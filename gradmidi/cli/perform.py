@@ -57,6 +57,8 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
     rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
     job.reporter.table(("what", "file", "plays", "how"), rows)
     job.reporter.say(f"pitches: {job.score.about}")
+    from gradmidi.cli.options import heard_layers
+
     below = _share_below_range(job)
     if below > CROWDED:
         job.reporter.say(f"{below:.0%} of the norms are below 0.001 and share the lowest tone; try --mapping adaptive")
@@ -64,7 +66,7 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
     job.reporter.result(
         {
             "steps": len(job.recording),
-            "layers": list(job.recording.layers),
+            "layers": list(heard_layers(job.args, job.recording)),
             "pitches": job.score.about,
             **heard,
             "files": [asdict(item) for item in done],

@@ -6,6 +6,9 @@ import argparse
 
 from gradmidi.cli.options import add_output_options
 
+# Head of a column and the setting in it; the optimizer is in the preset's name, so that 80 characters suffice.
+COLUMNS = {"lr": "lr", "momentum": "momentum", "batch": "batch_size", "steps": "steps", "what to listen for": "hear"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_options(parser)
@@ -16,8 +19,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.experiments.settings import presets
 
     reporter = Reporter(args)
-    heads = ("optimizer", "lr", "momentum", "batch_size", "steps", "hear")
-    rows = [(name, *(str(row[head]) for head in heads)) for name, row in presets().items()]
-    reporter.table(("preset", *(head.replace("_", " ") for head in heads)), rows)
+    rows = [(name, *(str(row[key]) for key in COLUMNS.values())) for name, row in presets().items()]
+    reporter.table(("preset", *COLUMNS), rows)
     reporter.result(presets())
     return 0

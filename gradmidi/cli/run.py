@@ -32,7 +32,6 @@ steps that a GradScaler skipped are not in the recording."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = LIMITS
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = "gradmidi run [options] -- COMMAND [ARGUMENT ...]"
     parser.add_argument("program", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: python train.py --lr 1")
     parser.add_argument(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.checks import is_number
 from gradmidi.composition import mapping as mappings
 from gradmidi.composition.dynamics import Dynamics
 from gradmidi.composition.events import KINDS, PERCUSSION_KEYS, Event, Watch
@@ -17,8 +19,10 @@ from gradmidi.composition.pitch_range import key_hz
 from gradmidi.composition.quantising import Quantiser
 from gradmidi.composition.styles import check_style, place
 from gradmidi.composition.timelapse import time_lapse
-from gradmidi.composition.timing import Timing
-from gradmidi.composition.voices import Part, load_parts, voices_for
+from gradmidi.composition.timing import Timing, choose_timing, parse_duration
+from gradmidi.composition.voices import Part, choose_parts, voices_for
+from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.recording import Recording
 from gradmidi.score import Marks, Score
 from gradmidi.theory.scale import Scale
@@ -40,8 +44,11 @@ class Composer:
         hysteresis: from 0 up to 1, how long a layer holds its tone when a norm lingers between two; 0 is never.
         dynamics: ``"voice"``, or ``"loss-change"`` to accent the steps at which the loss changes much.
         style: ``"sequence"`` (the post's order), ``"chord"`` or ``"drone"``.
-        timing: length of notes and rests.
-        parts: who plays each voice; the built-in voices file by default.
+        timing: length of notes and rests; or, as on the command line:
+        unit: length of one note, in s or as text: ``"50ms"``, ``"1/16"``.
+        tempo: BPM, for bar lines and note values.
+        parts: who plays each voice; or:
+        voices: a voices file (see docs/voices.md); the built-in one by default.
         max_voices: how many voices there are at most; more layers than that are joined, see
             :func:`gradmidi.composition.grouping.group_layers`.
         groups: own voices: a name, and names or globs of its layers.
@@ -63,7 +70,10 @@ class Composer:
         dynamics: str = "voice",
         style: str = "sequence",
         timing: Timing | None = None,
+        unit: str | float | None = None,
+        tempo: float | None = None,
         parts: Sequence[Part] | None = None,
+        voices: str | Path | None = None,
         max_voices: int = MAX_VOICES,
         groups: Mapping[str, Sequence[str]] | None = None,
         title: str = "gradmidi",
@@ -71,11 +81,11 @@ class Composer:
         self.layers = tuple(layers)
         self.grouping = group_layers(self.layers, max_voices, groups)
         count = len(self.grouping.groups)
-        self.scale = Scale.parse(scale) if isinstance(scale, str) else scale
+        self.scale = _choose_scale(scale)
         self.mapping = mappings.choose_mapping(mapping, beyond=beyond, invert=invert)
-        self.timing = timing or Timing()
+        self.timing = choose_timing(timing, unit, tempo)
         self.style = check_style(style)
-        chosen = tuple(parts or load_parts())
+        chosen = choose_parts(parts, voices)
         self.parts = tuple(chosen[i % len(chosen)] for i in range(count))
         self.voices = voices_for(self.grouping.names, self.parts)
         self.title = title
@@ -198,15 +208,26 @@ class Composer:
         return np.flatnonzero(np.isfinite(epochs) & (epochs != before))
 
 
-def compose(recording: Recording, *, title: str | None = None, duration: float | None = None, **options: Any) -> Score:
+def _choose_scale(scale: Scale | str | None) -> Scale | None:
+    """A scale as it is, or of its text form; ``"none"`` is none, as on the command line."""
+    if scale is None or isinstance(scale, Scale):
+        return scale
+    if not isinstance(scale, str):
+        raise InputError(f"scale is {shown(scale)}; it must be a Scale, text such as 'D dorian', or None")
+    return None if scale.strip().lower() == "none" else Scale.parse(scale)
+
+
+def compose(
+    recording: Recording, *, title: str | None = None, duration: str | float | None = None, **options: Any
+) -> Score:
     """The score of a whole recording.
 
     Args:
         recording: the norms.
         title: the piece's name; that of the recording, or else of its model, if not given.
-        duration: s that the piece lasts at most. A longer one becomes a time-lapse: bins of steps, each with its
-            peaks, and every anomaly kept; see :func:`gradmidi.composition.timelapse.time_lapse`.
-        options: those of :class:`Composer`, such as ``scale``, ``mapping``, ``style`` and ``timing``.
+        duration: s (or text: ``"2m"``) that the piece lasts at most. A longer one becomes a time-lapse: bins of steps,
+            each with its peaks, and every anomaly kept; see :func:`gradmidi.composition.timelapse.time_lapse`.
+        options: those of :class:`Composer`, such as ``scale``, ``mapping``, ``style`` and ``unit``.
 
     Raises:
         InputError: as :class:`Composer`, or a duration in which not even one step can be played.
@@ -215,5 +236,6 @@ def compose(recording: Recording, *, title: str | None = None, duration: float |
     composer = Composer(recording.layers, title=name, **options)
     if duration is None:
         return composer.feed(recording)
-    lapse = time_lapse(recording, composer.timing.steps_within(duration, len(composer.grouping.groups)))
+    seconds = duration if is_number(duration) else parse_duration(duration)
+    lapse = time_lapse(recording, composer.timing.steps_within(seconds, len(composer.grouping.groups)))
     return composer.feed(*lapse)

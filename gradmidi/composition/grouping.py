@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.recording import Recording
 
 MAX_VOICES = 15  # the channels of one MIDI port without percussion
@@ -93,12 +94,14 @@ def check_max_voices(count: int) -> int:
     Raises:
         InputError: it cannot.
     """
-    if not 1 <= count <= MAX_VOICES:
-        raise InputError(f"{count} voices are not possible; one MIDI port has channels for 1 to {MAX_VOICES}")
+    if not isinstance(count, int | np.integer) or not 1 <= count <= MAX_VOICES:
+        raise InputError(f"{shown(count)} voices are not possible; max_voices is 1 to {MAX_VOICES}, a port's channels")
     return count
 
 
 def _own_groups(layers: Sequence[str], max_voices: int, groups: Mapping[str, Sequence[str]]) -> Grouping:
+    if not isinstance(groups, Mapping) or not all(_are_names(patterns) for patterns in groups.values()):
+        raise InputError(f"groups is {shown(groups)}; it must be a table such as {{'encoder': ['encoder.*']}}")
     made = []
     for name, patterns in groups.items():
         members = tuple(i for i, layer in enumerate(layers) if any(fnmatchcase(layer, p) for p in patterns))
@@ -108,6 +111,12 @@ def _own_groups(layers: Sequence[str], max_voices: int, groups: Mapping[str, Seq
     if not 1 <= len(made) <= max_voices:
         raise InputError(f"{len(made)} groups were given; there can be 1 to {max_voices}")
     return Grouping(tuple(made))
+
+
+def _are_names(patterns: object) -> bool:
+    return (
+        isinstance(patterns, Sequence) and not isinstance(patterns, str) and all(isinstance(p, str) for p in patterns)
+    )
 
 
 def _by_name(layers: Sequence[str], max_voices: int) -> list[Group]:

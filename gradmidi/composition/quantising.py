@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.checks import is_number
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.theory.scale import Scale
 
 Hertz = NDArray[np.float64]
@@ -25,8 +27,8 @@ class Quantiser:
     """
 
     def __init__(self, scale: Scale | None, layers: int, hysteresis: float = 0.0) -> None:
-        if not 0 <= hysteresis < 1:
-            raise InputError(f"a hysteresis of {hysteresis:g} is out of range; take 0 up to, but not, 1")
+        if not is_number(hysteresis) or not 0 <= hysteresis < 1:
+            raise InputError(f"hysteresis is {shown(hysteresis)}; it must be a number from 0 up to, but not, 1")
         self._scale = scale
         self._hysteresis = hysteresis
         self._last = np.full(layers, np.nan)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.checks import is_number
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.score import DEFAULT_TEMPO
 
 POST_UNIT = 0.01  # s; the post's tones last 441 samples at 44.1 kHz
 DEFAULT_UNIT = 0.05  # s; long enough for a sampled instrument to speak
 REST_UNITS = 2  # the post's silence between batches, in tones
 MAX_UNIT = 60.0  # s
-SECONDS = {"min": 60.0, "ms": 0.001, "s": 1.0, "": 1.0}  # by the ending of a duration
+SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "": 1.0}  # by the unit of a duration
+_DURATION = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 ROUNDING = 1e-12  # so that 0.3 s hold three steps of 0.1 s
 
 
@@ -26,7 +30,7 @@ class Timing:
     Args:
         unit: s, length of one note.
         rest: units of silence after each step.
-        tempo: quarters a minute, for bar lines; it moves no note.
+        tempo: BPM, for bar lines; it moves no note.
 
     Raises:
         InputError: a unit outside 1 ms … 60 s, a rest below 0, a tempo outside 10 … 1000.
@@ -37,12 +41,15 @@ class Timing:
     tempo: float = DEFAULT_TEMPO
 
     def __post_init__(self) -> None:
+        for name in ("unit", "rest", "tempo"):
+            if not is_number(value := getattr(self, name)):
+                raise InputError(f"{name} is {shown(value)}; it must be a number")
         if not 0.001 <= self.unit <= MAX_UNIT:
             raise InputError(f"a unit of {self.unit:g} s cannot be played; take 1ms to {MAX_UNIT:g}s, such as 50ms")
         if self.rest < 0:
             raise InputError(f"a rest of {self.rest} units makes no sense; take 0 or more")
         if not 10 <= self.tempo <= 1000:
-            raise InputError(f"a tempo of {self.tempo:g} is out of range; take 10 to 1000 quarters a minute")
+            raise InputError(f"a tempo of {self.tempo:g} is out of range; take 10 to 1000 BPM")
 
     def step_units(self, layers: int) -> int:
         """Units from one step to the next."""
@@ -70,38 +77,65 @@ class Timing:
         return math.floor(duration / step * (1 + ROUNDING))
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of ``"60s"``, ``"1.5min"``, ``"500ms"`` or ``"60"``.
+def choose_timing(timing: Timing | None, unit: str | float | None, tempo: float | None) -> Timing:
+    """The timing that was given, or one of a unit (s, or text as :func:`parse_unit` reads it) and a tempo in BPM.
 
     Raises:
-        InputError: the text is none of these, or not above 0.
+        InputError: a value that cannot be used, or a timing beside a unit or tempo.
     """
-    try:
-        ending = next(ending for ending in SECONDS if text.endswith(ending))
-        seconds = float(text.removesuffix(ending)) * SECONDS[ending]
-    except ValueError:
-        seconds = math.nan
+    if timing is None:
+        plain = Timing(tempo=DEFAULT_TEMPO if tempo is None else tempo)
+        return plain if unit is None else replace(plain, unit=parse_unit(unit, plain.tempo))
+    if not isinstance(timing, Timing):
+        raise InputError(f"timing is {shown(timing)}; it must be a Timing; for the length of a note write unit=0.05")
+    if unit is not None or tempo is not None:
+        raise InputError("timing holds the unit and the tempo; give it, or give unit and tempo")
+    return timing
+
+
+def parse_duration(value: str | float) -> float:
+    """Seconds of ``"60s"``, ``"2m"``, ``"1.5min"``, ``"1h"``, ``"500ms"``, ``"60"`` or ``60``.
+
+    Raises:
+        InputError: the value is none of these, or not above 0.
+    """
+    seconds = _seconds(value)
     if not 0 < seconds < math.inf:
-        raise InputError(f"{text!r} is not a duration; write 60s, 1.5min or 500ms")
+        raise InputError(f"{shown(value)} is not a duration; write 60s, 2m, 1h or 500ms")
     return seconds
 
 
-def parse_unit(text: str, tempo: float = DEFAULT_TEMPO) -> float:
-    """Seconds of ``"50ms"``, ``"0.05s"``, ``"0.05"`` or a note value at a tempo in quarters a minute, ``"1/16"``.
+def parse_unit(value: str | float, tempo: float = DEFAULT_TEMPO) -> float:
+    """Seconds of a duration as :func:`parse_duration` reads it, or of a note value at a tempo in BPM: ``"1/16"``.
 
     Raises:
-        InputError: the text is none of these.
+        InputError: the value is none of these.
     """
-    try:
-        if "/" in text:
-            over, under = text.split("/")
-            seconds = float(over) / float(under) * 4 * 60 / tempo
-        elif text.endswith("ms"):
-            seconds = float(text[:-2]) / 1000
-        else:
-            seconds = float(text.removesuffix("s"))
-    except (ValueError, ZeroDivisionError):
-        raise InputError(f"{text!r} is not a length; write 50ms, 0.05s or a note value such as 1/16") from None
+    seconds = _seconds(value)
+    if math.isnan(seconds) and isinstance(value, str):
+        seconds = _note_value(value) * 4 * 60 / tempo
     if not math.isfinite(seconds):
-        raise InputError(f"{text!r} is not a length; write 50ms, 0.05s or a note value such as 1/16")
+        raise InputError(f"{shown(value)} is not a length; write 50ms, 0.05s or a note value such as 1/16")
     return seconds
+
+
+def _seconds(value: str | float) -> float:
+    """nan for what is not a duration."""
+    if not isinstance(value, str):
+        return float(value) if is_number(value) else math.nan
+    match = _DURATION.fullmatch(value)
+    if match is None or match[2].lower() not in SECONDS:
+        return math.nan
+    try:
+        return float(match[1]) * SECONDS[match[2].lower()]
+    except ValueError:
+        return math.nan
+
+
+def _note_value(text: str) -> float:
+    """``"1/16"`` as a part of a whole note; nan for what is not one."""
+    over, _, under = text.partition("/")
+    try:
+        return float(over) / float(under)
+    except (ValueError, ZeroDivisionError):
+        return math.nan

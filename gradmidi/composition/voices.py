@@ -12,6 +12,7 @@ from typing import Any
 
 from gradmidi.composition.grouping import MAX_VOICES
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 from gradmidi.score import Voice
 
 PERCUSSION_CHANNEL = 9  # General MIDI's channel 10, counted from 0
@@ -75,6 +76,24 @@ def load_parts(path: str | Path | None = None) -> tuple[Part, ...]:
         return _parts(Path(path).read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; give a file like the one in docs/voices.md") from None
+
+
+def choose_parts(parts: Sequence[Part] | None, voices: str | Path | None) -> tuple[Part, ...]:
+    """The parts that were given, those of a voices file, or the built-in ones.
+
+    Raises:
+        InputError: both are given, one of the wrong type, or a file that cannot be used.
+    """
+    if parts is None:
+        if voices is not None and not isinstance(voices, str | Path):
+            raise InputError(f"voices is {shown(voices)}; it must be the path of a TOML file, see docs/voices.md")
+        return load_parts(voices)
+    if voices is not None:
+        raise InputError("give parts or voices, not both")
+    chosen = tuple(parts) if isinstance(parts, Sequence) else ()
+    if not chosen or not all(isinstance(part, Part) for part in chosen):
+        raise InputError(f"parts is {shown(parts)}; it must be a list of Part; for a file write voices='mine.toml'")
+    return chosen
 
 
 def voices_for(layers: Sequence[str], parts: Sequence[Part] | None = None) -> tuple[Voice, ...]:

@@ -13,7 +13,7 @@ from gradmidi.outputs.tuning import PitchReport, choose_tuning, pitch_report
 from gradmidi.printable import printable
 from gradmidi.score import Score
 
-TICKS_PER_QUARTER = 480  # at 125 quarters a minute one tick is one millisecond exactly
+TICKS_PER_QUARTER = 480  # at 125 BPM one tick is one millisecond exactly
 LONGEST_TEXT = 1_000  # characters of a name or marker; sequencers show far fewer
 META_OF = {"loss": "text"}  # every other kind of mark is a marker, which DAWs show on the time line
 

@@ -1,8 +1,10 @@
 """The other commands, as a person runs them."""
 
+import contextlib
 import json
 import os
 import pty
+import re
 import resource
 import subprocess
 import sys
@@ -212,3 +214,64 @@ def test_the_option_in_question_is_named(run_cli, healthy, tmp_path):
         done = run_cli("render", "n.csv", "--mid", "x.mid", option, 0)
         assert done.returncode == 2
         assert f"{option}: " in done.stderr
+
+
+def test_chosen_layers_keep_their_instruments_and_their_time(norms, run_cli, tmp_path):
+    run_cli("render", norms, "--mid", "all.mid", check=True)
+    run_cli("render", norms, "--mid", "one.mid", "--sine", "one.wav", "--layers", "fc2", check=True)
+
+    def notes(name):
+        file = mido.MidiFile(tmp_path / name)
+        found, program = [], {}
+        for track in file.tracks:
+            now = 0
+            for message in track:
+                now += message.time
+                if message.type == "program_change":
+                    program[message.channel] = message.program
+                elif message.type == "note_on" and message.velocity:
+                    found.append((now, message.channel, program.get(message.channel), message.note))
+        return sorted(found)
+
+    everything = notes("all.mid")
+    assert notes("one.mid") == [note for note in everything if note[1] == 3]
+    assert len({channel for _, channel, *_ in everything}) >= 4
+
+
+def test_tables_have_no_padding_at_the_end_of_a_line_and_fit_80_columns(run_cli):
+    piped = run_cli("presets", check=True).stdout
+    assert piped
+    assert all(line == line.rstrip() for line in piped.splitlines())
+    narrow = run_cli("presets", check=True, env={**os.environ, "COLUMNS": "80", "FORCE_COLOR": "1"}).stdout
+    lines = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in narrow.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert "sgd-lr1.0-bs256" in narrow
+
+
+@pytest.mark.parametrize("command", ["run", "render", "train", "play", "import", "doctor"])
+def test_help_breaks_lines_between_words(command, run_cli):
+    wide = run_cli(command, "--help", check=True, env={**os.environ, "COLUMNS": "200"}).stdout
+    narrow = run_cli(command, "--help", check=True, env={**os.environ, "COLUMNS": "80"}).stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert set(narrow.split()) == set(wide.split())
+
+
+def test_no_progress_bar_in_a_cell_of_a_notebook(norms, tmp_path):
+    # `!gradmidi` runs on a terminal of the notebook's own, as pexpect makes it.
+    def said(**more):
+        us, theirs = pty.openpty()
+        command = [sys.executable, "-m", "gradmidi", "render", str(norms), "--wav", "a.wav"]
+        environment = {**os.environ, "TERM": "xterm-color", **more}
+        environment |= {} if more else {"COLUMNS": "100"}
+        done = subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, env=environment)
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):
+            while piece := os.read(us, 4096):
+                text += piece
+        os.close(us)
+        assert done.wait(60) == 0
+        return text
+
+    assert b"\x1b[2K" in said()
+    assert b"\x1b[2K" not in said(JPY_PARENT_PID="1")

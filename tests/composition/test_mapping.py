@@ -138,7 +138,7 @@ def test_a_style_changes_when_and_not_what(healthy):
         ({"mapping": "cube"}, "no mapping is called 'cube'"),
         ({"style": "fugue"}, "no style is called 'fugue'"),
         ({"dynamics": "norm"}, "no dynamics are called 'norm'"),
-        ({"hysteresis": 1.0}, "hysteresis of 1"),
+        ({"hysteresis": 1.0}, "hysteresis is 1"),
         ({"hysteresis": float("nan")}, "hysteresis"),
         ({"beyond": "wrap"}, "beyond is 'wrap'"),
         ({"mapping": lambda norms: norms, "beyond": "fold"}, "plain function"),
