@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
 from gradmidi.recording import Recording
+from gradmidi.recording_path import check_recording_path
 
 FORMAT = "gradmidi recording 1"
 STEP = "step"
@@ -41,7 +42,7 @@ class RecordingWriter:
         meta: text by key, written on top.
 
     Raises:
-        InputError: the file cannot be written, or its name says that it is an archive.
+        InputError: the file cannot be written, or its name promises another kind of file.
     """
 
     def __init__(
@@ -54,10 +55,7 @@ class RecordingWriter:
         self.path = Path(path)
         self.layers = tuple(layers)
         self.metrics = tuple(metrics)
-        if self.path.suffix.lower() == ".npz":
-            raise InputError(
-                f"{self.path}: steps are appended as CSV; name it .csv, and save a copy as .npz afterwards"
-            )
+        check_recording_path(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("wb", buffering=0)

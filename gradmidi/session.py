@@ -18,6 +18,7 @@ from gradmidi.errors import InputError, TrainingWarning
 from gradmidi.findings import Tally
 from gradmidi.recording import Recording
 from gradmidi.recording_csv import METRICS, RecordingWriter
+from gradmidi.recording_path import check_recording_path
 from gradmidi.session_report import SessionReport
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ class Session:
     ) -> None:
         from gradmidi.measure.setups import launched_rank, path_here
 
+        if path is not None:
+            check_recording_path(Path(path))
         self._held: list[tuple[StepNorms, Numbers]] = []
         self._late: dict[int, dict[str, float]] | None = {} if late else None
         self._kept: dict[str, float] = {}

@@ -14,6 +14,7 @@ from gradmidi.measure.amp import scales_itself
 from gradmidi.measure.hooks import StepHooks
 from gradmidi.measure.layers import LayerChoice, find_layers
 from gradmidi.measure.meter import Meter, warn
+from gradmidi.measure.models import check_model
 from gradmidi.measure.part import OptimizerPart
 from gradmidi.measure.row import RowMaker, StepNorms
 from gradmidi.measure.setups import is_sharded, obstacle, records_here
@@ -61,7 +62,8 @@ class GradientProbe:
     one collective more, in which every rank has to join. Nothing while detached.
 
     Raises:
-        InputError: nothing to measure, an unknown layer or option, or ``"before-clip"`` under FSDP2.
+        InputError: the model is not one module, nothing to measure, an unknown layer or option, or ``"before-clip"``
+            under FSDP2.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class GradientProbe:
         scaler: GradScaler | None = None,
         ranks: str = "first",
     ) -> None:
+        check_model(model)
         self._records = records_here(ranks)
         if when not in WHEN:
             raise InputError(f"when={when!r} is none of {', '.join(map(repr, WHEN))}")

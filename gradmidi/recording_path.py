@@ -1,0 +1,37 @@
+"""Where a training may be recorded to: steps are appended as CSV, so that other endings are refused with a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradmidi.errors import InputError
+
+CSV = "steps are appended as CSV; name it .csv"
+COPY = ", and save a copy as .npz afterwards"
+MIDI = ' and make the MIDI file afterwards: gradmidi.compose(session.recording).save_midi("{name}")'
+SOUND = ' and make the sound afterwards: gradmidi.compose(session.recording).render_wav("{name}")'
+PICTURE = " and make the picture afterwards: gradmidi render {stem}.csv --plot {name}"
+
+# What is wrong with an ending that is no CSV's, by ending. Any other, or none, is taken for a name of the person's own.
+REMEDIES = {
+    **dict.fromkeys((".mid", ".midi", ".kar"), MIDI),
+    **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"), SOUND),
+    **dict.fromkeys((".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp"), PICTURE),
+    ".npz": COPY,
+    **dict.fromkeys(
+        (".npy", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".xml", ".html", ".tsv", ".xlsx", ".ods"), ""
+    ),
+    **dict.fromkeys((".parquet", ".arrow", ".feather", ".h5", ".hdf5", ".db", ".sqlite", ".pt", ".pth", ".pkl"), ""),
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".py", ".ipynb", ".sf2", ".scl", ".kbm"), ""),
+}
+
+
+def check_recording_path(path: Path) -> None:
+    """Refuse a name whose ending promises another kind of file than is written.
+
+    Raises:
+        InputError: it does.
+    """
+    remedy = REMEDIES.get(path.suffix.lower())
+    if remedy is not None:
+        raise InputError(f"{path}: {CSV}{remedy.format(name=path.name, stem=path.stem)}")
