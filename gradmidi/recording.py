@@ -105,6 +105,31 @@ class Recording:
         norms = np.where(silent, np.nan, self.norms)
         return Recording(self.layers, self.steps, norms, self.metrics, self.meta, self.gaps | silent)
 
+    @staticmethod
+    def join(recordings: Iterable[Recording]) -> Recording:
+        """The recordings of the ranks of one run, side by side, as ``ranks="each"`` leaves them.
+
+        ::
+
+            ranks = [Recording.load(path) for path in Path("out").glob("norms.rank*.csv")]
+            Recording.join(ranks).save("out/norms.csv")
+
+        Rows are aligned by the number of their step; where a rank has no such step, its layers are gaps. Layers stand
+        in the order of ranks. Those of one name that were measured alike (data parallelism) are one layer; if they
+        differ, each is named after its rank, ``rank0.fc`` and ``rank1.fc``. Of a metric, ranks complete each other
+        where they agree, as when only the last one knows the loss; if they differ, the first keeps its name and the
+        others become ``rank1.loss`` and so on. Metadata likewise.
+
+        Args:
+            recordings: one per rank, in the order wanted; those that say their rank are put in the order of ranks.
+
+        Raises:
+            InputError: there is none, or one is not a recording.
+        """
+        from gradmidi.joining import join
+
+        return join(recordings)
+
     @classmethod
     def from_arrays(cls, norms: ArrayLike, layers: Sequence[str] | None = None, **metrics: ArrayLike) -> Recording:
         """A recording of plain numbers: norms (N, L), steps counted from 0, layers named ``layer1`` … unless given."""
