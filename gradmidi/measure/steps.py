@@ -17,12 +17,37 @@ HOOKED_STEP: CodeType = Optimizer.profile_hook_step(lambda: None).__code__
 
 
 def raw_optimizer(optimizer: Any) -> Optimizer:
-    """The torch optimizer inside the wrappers of Accelerate or Lightning, which keep it as ``.optimizer``."""
-    while isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer):
+    """The torch optimizer inside all wrappers: Accelerate's, Lightning's, SAM, Lookahead and others that keep one.
+
+    Raises:
+        InputError: there is none.
+    """
+    passed = {id(optimizer)}
+    while (inner := _inner(optimizer)) is not None and id(inner) not in passed:
+        passed.add(id(inner))
         optimizer = inner
     if not isinstance(optimizer, Optimizer):
-        raise InputError(f"{type(optimizer).__name__} is no torch.optim optimizer; give the one that updates the model")
+        raise InputError(
+            f"{type(optimizer).__name__} is not a torch.optim optimizer; give the one that updates the model"
+        )
     return optimizer
+
+
+def _inner(optimizer: Any) -> Optimizer | None:
+    """The one optimizer that is kept inside under whatever name and updates at least the same parameters."""
+    if isinstance(named := getattr(optimizer, "optimizer", None), Optimizer):
+        return named
+    # By type() rather than isinstance, which would ask lazy proxies for their class and so wake them.
+    attributes = getattr(optimizer, "__dict__", {}).values()
+    kept = {id(one): one for one in attributes if issubclass(type(one), Optimizer)}
+    if len(kept) != 1:
+        return None
+    (inner,) = kept.values()
+    return inner if _parameters(optimizer) <= _parameters(inner) else None
+
+
+def _parameters(optimizer: Any) -> set[int]:
+    return {id(parameter) for group in getattr(optimizer, "param_groups", ()) for parameter in group["params"]}
 
 
 def closure_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[..., Any] | None:
