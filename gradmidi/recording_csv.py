@@ -117,12 +117,13 @@ class RecordingWriter:
 
 def save(recording: Recording, path: Path) -> None:
     """See :meth:`Recording.save`."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(_head(recording.layers, tuple(recording.metrics), recording.meta))
+    with whole_file(path) as file:
+        file.write(_head(recording.layers, tuple(recording.metrics), recording.meta).encode())
         columns = [recording.metrics[name].tolist() for name in recording.metrics]
         gaps = recording.gaps if recording.gaps.any() else None
         for i, (step, norms) in enumerate(zip(recording.steps.tolist(), recording.norms.tolist(), strict=True)):
-            file.write(_line(step, [column[i] for column in columns], norms, None if gaps is None else gaps[i]))
+            line = _line(step, [column[i] for column in columns], norms, None if gaps is None else gaps[i])
+            file.write(line.encode())
 
 
 def _head(layers: tuple[str, ...], metrics: tuple[str, ...], meta: Mapping[str, object]) -> str:

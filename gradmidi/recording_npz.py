@@ -21,7 +21,7 @@ def save_npz(recording: Recording, path: Path) -> None:
     """See :meth:`Recording.save`."""
     head = {"format": FORMAT, "layers": recording.layers, "meta": dict(recording.meta)}
     metrics = {METRIC + name: values for name, values in recording.metrics.items()}
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+    with whole_file(path) as file:
         np.savez(
             file,
             allow_pickle=False,

@@ -27,6 +27,7 @@ class Reporter:
     def __init__(self, args: argparse.Namespace) -> None:
         self.json: bool = args.json
         self.quiet: bool = args.quiet
+        self.leaves_stdout = False  # to a file that is written there
         self._out = Console(highlight=False, soft_wrap=True)
         if not self._out.is_terminal:
             self._out.width = PIPED_WIDTH
@@ -38,12 +39,12 @@ class Reporter:
 
     def result(self, value: Any) -> None:
         """With ``--json`` the result as one JSON document on stdout."""
-        if self.json:
+        if self.json and not self.leaves_stdout:
             print(json.dumps(value, indent=2))
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
         """A table on stdout, unless JSON or silence is asked for."""
-        if self.json or self.quiet:
+        if self.json or self.quiet or self.leaves_stdout:
             return
         table = Table(
             title=_plain(title) if title else None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)

@@ -148,18 +148,21 @@ WRITERS: dict[str, Callable[[Job, Path], Written]] = {
 
 
 def check_targets(targets: dict[str, Path]) -> None:
-    """Refuse, before any work is done, endings that cannot be written.
+    """Refuse, before any work is done, what cannot be written. The name of a device may end in anything.
 
     Raises:
-        InputError: an ending that the output does not know; the message names it.
+        InputError: an ending that the output does not know, or a place where no file can be made; it is named.
     """
+    from gradmidi.destination import is_stream
+    from gradmidi.files import check_file
     from gradmidi.outputs.audio_file import FORMATS as SOUND
     from gradmidi.outputs.picture import FORMATS as PICTURE
 
     endings = {"mid": (".mid", ".midi"), "wav": SOUND, "sine": (".wav",), "plot": PICTURE}
     for kind, path in targets.items():
-        if path.suffix.lower() not in endings[kind]:
+        if path.suffix.lower() not in endings[kind] and not is_stream(path):
             raise InputError(f"--{kind} {path}: the name must end in {' or '.join(endings[kind])}")
+        check_file(path)
 
 
 def _share_below_range(job: Job) -> float:

@@ -31,12 +31,14 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.console import Reporter
     from gradmidi.cli.options import chosen_layers, compose_recording
     from gradmidi.cli.perform import Job, check_targets, report, write_all
+    from gradmidi.destination import is_standard_output
 
     targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}
     if not targets:
         raise InputError("say what to make: --mid FILE, --wav FILE, --sine FILE or --plot FILE")
     check_targets(targets)
     reporter = Reporter(args)
+    reporter.leaves_stdout = any(map(is_standard_output, targets.values()))
     recording = chosen_layers(args, read_recording(args, args.recording))
     if "notice" in recording.meta:
         reporter.say(recording.meta["notice"], style="yellow")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import wave
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.destination import is_stream
 from gradmidi.errors import InputError
+from gradmidi.files import spool as spooled
 from gradmidi.files import whole_file
 from gradmidi.requirements import require
 
@@ -34,8 +35,8 @@ class AudioReport(NamedTuple):
 
 
 def check_format(path: Path) -> None:
-    """Raises :class:`InputError` for an ending that is none of :data:`FORMATS`."""
-    if path.suffix.lower() not in FORMATS:
+    """Raises :class:`InputError` for an ending that is none of :data:`FORMATS`; a device gets WAV."""
+    if path.suffix.lower() not in FORMATS and not is_stream(path):
         raise InputError(f"{path}: sound is written as {', '.join(FORMATS)}, not as {path.suffix or 'a bare name'!r}")
 
 
@@ -49,17 +50,18 @@ def write_audio(path: Path, blocks: Iterable[Block]) -> float:
         MissingPartError: soundfile is needed for this ending.
     """
     check_format(path)
-    with whole_file(path) as temporary, tempfile.TemporaryFile() as spool:
+    with whole_file(path) as file, spooled(path) as spool:
         frames, peak = _spool(blocks, spool)
         scaled = _scaled(spool, PEAK_LEVEL / peak if peak > 0 else 1.0)
-        if path.suffix.lower() == ".wav":
-            _write_wav(temporary, scaled)
+        ending = path.suffix.lower()
+        if ending in SOUNDFILE_FORMATS:
+            _write_soundfile(file, ending[1:], scaled)
         else:
-            _write_soundfile(temporary, scaled)
+            _write_wav(file, scaled)
     return frames / RATE
 
 
-def _spool(blocks: Iterable[Block], spool: IO[bytes]) -> tuple[int, float]:
+def _spool(blocks: Iterable[Block], spool: BinaryIO) -> tuple[int, float]:
     frames, peak = 0, 0.0
     for block in blocks:
         frames += len(block)
@@ -68,14 +70,14 @@ def _spool(blocks: Iterable[Block], spool: IO[bytes]) -> tuple[int, float]:
     return frames, peak
 
 
-def _scaled(spool: IO[bytes], gain: float) -> Iterator[Block]:
+def _scaled(spool: BinaryIO, gain: float) -> Iterator[Block]:
     spool.seek(0)
     while chunk := spool.read(CHUNK_FRAMES * CHANNELS * 4):
         yield np.frombuffer(chunk, dtype=np.float32).reshape(-1, CHANNELS) * np.float32(gain)
 
 
-def _write_wav(path: Path, blocks: Iterable[Block]) -> None:
-    with path.open("wb") as file, wave.open(file, "wb") as wav:
+def _write_wav(file: BinaryIO, blocks: Iterable[Block]) -> None:
+    with wave.open(file, "wb") as wav:
         wav.setnchannels(CHANNELS)
         wav.setsampwidth(2)
         wav.setframerate(RATE)
@@ -83,12 +85,14 @@ def _write_wav(path: Path, blocks: Iterable[Block]) -> None:
             wav.writeframes(np.round(block * 32767).astype("<i2").tobytes())
 
 
-def _write_soundfile(path: Path, blocks: Iterable[Block]) -> None:
+def _write_soundfile(file: BinaryIO, kind: str, blocks: Iterable[Block]) -> None:
     soundfile = require("soundfile", "soundfile")
     try:
-        with soundfile.SoundFile(str(path), "w", samplerate=RATE, channels=CHANNELS) as file:
+        # By its number: where Python writes for libsndfile, an error is printed instead of raised.
+        number = file.fileno()
+        with soundfile.SoundFile(number, "w", RATE, CHANNELS, format=kind.upper(), closefd=False) as sound:
             for block in blocks:
-                file.write(block)
+                sound.write(block)
     except soundfile.LibsndfileError as error:
         # libsndfile does not say why; in practice the disk is full.
         raise OSError(f"libsndfile says {error}") from error

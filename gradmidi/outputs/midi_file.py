@@ -32,8 +32,8 @@ def save_midi(score: Score, path: str | Path, tuning: str = "auto") -> PitchRepo
     """
     pitched = score.frequency[[not score.voices[i].percussion for i in score.layer]]
     chosen = choose_tuning(tuning, pitched)
-    with whole_file(Path(path)) as temporary:
-        midi_file(score, chosen).save(str(temporary))
+    with whole_file(Path(path)) as file:
+        midi_file(score, chosen).save(file=file)
     return pitch_report(pitched, chosen)
 
 

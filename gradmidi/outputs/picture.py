@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.destination import is_stream
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
 from gradmidi.recording import Recording
@@ -45,7 +46,8 @@ def save_picture(score: Score, recording: Recording, path: str | Path) -> None:
         MissingPartError: matplotlib is not installed.
     """
     target = Path(path)
-    if target.suffix.lower() not in FORMATS:
+    kind = target.suffix.lower()[1:] if not is_stream(target) else "png"
+    if f".{kind}" not in FORMATS:
         raise InputError(f"{target}: pictures are written as {' or '.join(FORMATS)}")
     require("matplotlib", "matplotlib")
     from matplotlib import rc_context
@@ -62,10 +64,10 @@ def save_picture(score: Score, recording: Recording, path: str | Path) -> None:
         _draw_notes(roll, score)
         _draw_anomalies(roll, score)
         _draw_axes(roll, below, score)
-        with whole_file(target) as temporary, warnings.catch_warnings():
+        with whole_file(target) as file, warnings.catch_warnings():
             # A layer's name in letters that the font lacks shows as boxes; that is no news for a terminal.
             warnings.filterwarnings("ignore", "Glyph")
-            figure.savefig(temporary, metadata={"Date": None} if target.suffix.lower() == ".svg" else None)
+            figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
 
 
 def _draw_notes(axes: Any, score: Score) -> None:

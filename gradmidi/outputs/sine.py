@@ -67,7 +67,7 @@ def render_sine(
     check_choices(container, nonfinite)
     alarm = (nonfinite or ("alarm" if container == "float" else "keep")) == "alarm"
     samples = len(recording) * (len(recording.layers) * TONE_SAMPLES + REST_SAMPLES)
-    with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
+    with whole_file(Path(path)) as file:
         file.write(_head(container, samples))
         for block in sine_blocks(recording, alarm):
             file.write(block.astype("<f4", copy=False).tobytes())

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gradmidi.errors import InputError
+from gradmidi.files import whole_file
 from gradmidi.printable import shown
 from gradmidi.theory.degrees import MAX_DEGREES
 from gradmidi.theory.interval import Interval
@@ -63,11 +64,9 @@ def write_scl(path: str | PathLike[str], description: str, pitches: Sequence[Int
     lines = [f"! {file_name}", "!", title, f" {len(pitches)}", "!", *(f" {_written(pitch)}" for pitch in pitches)]
     text = "\n".join(lines) + "\n"
     data = text.encode("latin-1", "ignore")
-    try:
+    with whole_file(Path(path)) as file:
         # Scala reads Latin-1; UTF-8 is for names that Latin-1 lacks or that would be taken for UTF-8 on reading.
-        Path(path).write_bytes(data if decode(data) == text else text.encode("utf-8", "replace"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+        file.write(data if decode(data) == text else text.encode("utf-8", "replace"))
 
 
 def parse_scl(text: str, where: str) -> ScalaScale:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gradmidi.errors import InputError, MissingPartError
+from gradmidi.files import open_raw
 from gradmidi.outputs.live.libraries import CLIENT, drivers, fit, nothing_runs
 from gradmidi.requirements import install_command, require
 
@@ -93,10 +95,7 @@ class FileTarget:
     system = "file"
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._file = path.open("w", buffering=1, encoding="ascii")
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}; choose another place") from None
+        self._file = os.fdopen(open_raw(path), "w", buffering=1, encoding="ascii")
         self.name = str(path)
         self._start = time.perf_counter()
 
