@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import mido
 
+from gradmidi.outputs.midi_numbers import (
+    BEND_RANGE_RPN,
+    OWN_PROGRAMS,
+    PAN,
+    SINGLE_NOTE_TUNING,
+    STANDARD_PROGRAM,
+    VOLUME,
+    Controls,
+    equal_temperament,
+    null_rpn,
+    rpn,
+    tuning_program,
+)
 from gradmidi.outputs.tuning import BEND_RANGE, MTS_STEPS, to_keys
 from gradmidi.score import Score, Voice
 
-VOLUME, PAN, DATA_COARSE, DATA_FINE, RPN_FINE, RPN_COARSE = 7, 10, 6, 38, 100, 101
-BEND_RANGE_RPN, TUNING_PROGRAM_RPN, TUNING_BANK_RPN, NULL_RPN = 0, 3, 4, 127
 NOTE_OFF_VELOCITY = 64  # the specification's neutral value
 
 
@@ -23,15 +35,33 @@ class TimedMessage(NamedTuple):
 
 
 def setup_messages(voice: Voice, tuning: str) -> list[mido.Message]:
-    """What a channel is told before its first note: program, volume, pan and, by tuning, its RPNs."""
+    """What a channel is told before its first note: program, volume, pan, and the tuning whatever came before."""
     channel = voice.channel
-    controls = [(VOLUME, voice.volume), (PAN, voice.pan)]
-    if not voice.percussion:
-        controls += _tuning_controls(channel, tuning)
-    messages = [mido.Message("control_change", channel=channel, control=c, value=v) for c, v in controls]
+    levels = _controls(channel, [(VOLUME, voice.volume), (PAN, voice.pan)])
     if voice.percussion:
-        return messages
-    return [mido.Message("program_change", channel=channel, program=voice.program), *messages]
+        return levels
+    program = mido.Message("program_change", channel=channel, program=voice.program)
+    return [program, *levels, *tuning_messages(channel, tuning)]
+
+
+def tuning_messages(channel: int, tuning: str) -> list[mido.Message]:
+    """A channel's bend in the centre and its tuning program: the standard one, or with ``mts`` one of its own."""
+    # The bend range comes last: a synth that ignores tuning programs may take their data for it.
+    bend_range = [*rpn(BEND_RANGE_RPN, BEND_RANGE, 0)] if tuning == "bend" else []
+    program = OWN_PROGRAMS + channel if tuning == "mts" else STANDARD_PROGRAM
+    controls = [*tuning_program(program), *bend_range, *null_rpn()]
+    return [mido.Message("pitchwheel", channel=channel, pitch=0), *_controls(channel, controls)]
+
+
+def closing_messages(voice: Voice, tuning: str, keys: Iterable[int]) -> list[mido.Message]:
+    """What leaves a channel in tune for whoever plays next; ``keys`` are those that were retuned."""
+    if voice.percussion or tuning == "12tet":
+        return []
+    if tuning == "bend":
+        return [mido.Message("pitchwheel", channel=voice.channel, pitch=0)]
+    head = SINGLE_NOTE_TUNING + bytes([OWN_PROGRAMS + voice.channel])
+    retuned = [mido.Message("sysex", data=data) for data in equal_temperament(head, keys)]
+    return [*retuned, *_controls(voice.channel, [*tuning_program(STANDARD_PROGRAM), *null_rpn()])]
 
 
 class MidiStream:
@@ -48,7 +78,7 @@ class MidiStream:
         self._tuning = tuning
         self._tuned: dict[tuple[int, int], int | None] = {}
         self._held: dict[int, TimedMessage] = {}
-        self._known = True  # channels that are not in _tuned are untouched, not of unknown tuning
+        self._bends_known = True  # the set-up puts every bend into the centre; nothing is known of a key's tuning
 
     def events(self, score: Score) -> list[TimedMessage]:
         """Every message of ``score``, sorted by time; where it holds its notes, without the ends of the last ones."""
@@ -86,7 +116,7 @@ class MidiStream:
         """Messages that were handed out may not have been sent: say every tuning and strike every note again."""
         self._tuned.clear()
         self._held.clear()
-        self._known = False
+        self._bends_known = False
 
     def _ended_before(self, voices: list[int], tied: list[bool]) -> list[TimedMessage]:
         """The ends of held notes that the score to come does not go on with."""
@@ -98,8 +128,8 @@ class MidiStream:
         if self._tuning == "12tet":
             return []
         bends = self._tuning == "bend"
-        place, untouched = (channel, -1 if bends else key), 0 if bends else key * MTS_STEPS
-        if self._tuned.get(place, untouched if self._known else None) == fine:
+        place, unsaid = (channel, -1 if bends else key), 0 if bends and self._bends_known else None
+        if self._tuned.get(place, unsaid) == fine:
             return []
         self._tuned[place] = fine
         if bends:
@@ -115,26 +145,12 @@ def note_events(score: Score, tuning: str) -> list[TimedMessage]:
     return sorted(events, key=lambda event: (event.time, event.message.type != "note_off"))
 
 
-def _single_note_tuning(program: int, key: int, pitch: int) -> mido.Message:
+def _single_note_tuning(channel: int, key: int, pitch: int) -> mido.Message:
     """MIDI Tuning Standard, real-time single-note change (sub-ids 08 02): ``pitch`` in 1/16384 semitones from key 0."""
     semitone, fraction = divmod(pitch, MTS_STEPS)
-    return mido.Message(
-        "sysex", data=(0x7F, 0x7F, 0x08, 0x02, program, 1, key, semitone, fraction >> 7, fraction & 127)
-    )
+    change = (OWN_PROGRAMS + channel, 1, key, semitone, fraction >> 7, fraction & 127)
+    return mido.Message("sysex", data=(*SINGLE_NOTE_TUNING, *change))
 
 
-def _tuning_controls(channel: int, tuning: str) -> list[tuple[int, int]]:
-    if tuning == "bend":
-        return [*_rpn(BEND_RANGE_RPN, BEND_RANGE), (DATA_FINE, 0), *_null_rpn()]
-    if tuning == "mts":
-        # Each channel has a tuning program of its own number; FluidSynth before 2.6 needs bank and program said.
-        return [*_rpn(TUNING_BANK_RPN, 0), *_rpn(TUNING_PROGRAM_RPN, channel), *_null_rpn()]
-    return []
-
-
-def _rpn(number: int, value: int) -> list[tuple[int, int]]:
-    return [(RPN_COARSE, 0), (RPN_FINE, number), (DATA_COARSE, value)]
-
-
-def _null_rpn() -> list[tuple[int, int]]:
-    return [(RPN_COARSE, NULL_RPN), (RPN_FINE, NULL_RPN)]
+def _controls(channel: int, controls: Controls) -> list[mido.Message]:
+    return [mido.Message("control_change", channel=channel, control=c, value=v) for c, v in controls]

@@ -8,13 +8,16 @@ from pathlib import Path
 import mido
 
 from gradmidi.files import whole_file
-from gradmidi.outputs.midi_events import note_events, setup_messages
+from gradmidi.outputs.midi_events import closing_messages, note_events, setup_messages
+from gradmidi.outputs.midi_numbers import SINGLE_NOTE_TUNING
 from gradmidi.outputs.tuning import PitchReport, choose_tuning, pitch_report
 from gradmidi.printable import printable
 from gradmidi.score import Score
 
 TICKS_PER_QUARTER = 480  # at 125 BPM one tick is one millisecond exactly
 LONGEST_TEXT = 1_000  # characters of a name or marker; sequencers show far fewer
+KEY_OF_TUNING = len(SINGLE_NOTE_TUNING) + 2  # after the program and the count
+LONGEST_DELTA = 2**28 - 1  # ticks from one event to the next: four bytes of seven bits
 META_OF = {"loss": "text"}  # every other kind of mark is a marker, which DAWs show on the time line
 
 
@@ -51,8 +54,15 @@ def midi_file(score: Score, tuning: str) -> mido.MidiFile:
             _text("track_name", voice.name),
             *setup_messages(voice, tuning),
         ]
-        file.tracks.append(_track([*((0, message) for message in head), *events[index]], score))
+        tail = closing_messages(voice, tuning, _retuned_keys(message for _, message in events[index]))
+        end = _tick(score.length, score)
+        played = [*((0, message) for message in head), *events[index], *((end, message) for message in tail)]
+        file.tracks.append(_track(played, score))
     return file
+
+
+def _retuned_keys(messages: Iterable[mido.Message]) -> set[int]:
+    return {message.data[KEY_OF_TUNING] for message in messages if message.type == "sysex"}
 
 
 def _conductor_track(score: Score) -> mido.MidiTrack:
@@ -77,6 +87,10 @@ def _track(events: Iterable[tuple[int, mido.Message | mido.MetaMessage]], score:
     track = mido.MidiTrack()
     now = 0
     for tick, message in [*events, (_tick(score.length, score), mido.MetaMessage("end_of_track"))]:
+        while tick - now > LONGEST_DELTA:
+            # A file has no longer rest than this; an empty text, which every reader skips, divides it.
+            track.append(mido.MetaMessage("text", text="", time=LONGEST_DELTA))
+            now += LONGEST_DELTA
         track.append(message.copy(time=tick - now))
         now = tick
     return track

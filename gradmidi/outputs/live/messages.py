@@ -8,11 +8,17 @@ from typing import NamedTuple
 import mido
 
 from gradmidi.composition.composer import Composer
-from gradmidi.outputs.midi_events import TimedMessage, setup_messages
+from gradmidi.outputs.midi_events import TimedMessage, setup_messages, tuning_messages
+from gradmidi.outputs.midi_numbers import (
+    ALL_NOTES_OFF,
+    ALL_SOUND_OFF,
+    BANK_COARSE,
+    BANK_FINE,
+    RESET_CONTROLLERS,
+)
 from gradmidi.outputs.tuning import check_tuning, choose_tuning
 from gradmidi.score import Voice
 
-ALL_SOUND_OFF, RESET_CONTROLLERS, ALL_NOTES_OFF, BANK_COARSE, BANK_FINE = 120, 121, 123, 0, 32
 CLEAN_SLATE = (ALL_SOUND_OFF, ALL_NOTES_OFF, RESET_CONTROLLERS, BANK_COARSE, BANK_FINE)
 LOWEST, HIGHEST = 20.0, 12_000.0  # Hz between which a scale's tones are looked at
 
@@ -36,6 +42,11 @@ def clean_slate(channel: int) -> Iterator[bytes]:
     """Silence, controllers at rest, the first bank."""
     for control in CLEAN_SLATE:
         yield _bytes(mido.Message("control_change", channel=channel, control=control, value=0))
+
+
+def tuning_bytes(channel: int, tuning: str) -> Iterator[bytes]:
+    """The bend in the centre and the tuning program, as for a voice."""
+    return map(_bytes, tuning_messages(channel, tuning))
 
 
 def live_tuning(composer: Composer, tuning: str) -> str:

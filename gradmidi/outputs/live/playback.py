@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import mido
-
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.live.link import Link
-from gradmidi.outputs.live.messages import TimedBytes, clean_slate, setup_bytes, timed_bytes
+from gradmidi.outputs.live.messages import TimedBytes, clean_slate, setup_bytes, timed_bytes, tuning_bytes
+from gradmidi.outputs.live.midi_reader import MidiReader
 from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
 from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.wire import END, KEEP, NOTE, pack
@@ -22,6 +21,8 @@ from gradmidi.score import Score
 AHEAD = 0.5  # s that the player is given in advance
 LOOK_EVERY = 0.05  # s
 SPEEDS = (0.01, 100.0)
+LONGEST = 30 * 86_400.0  # s; a file that goes wrong somewhere can say centuries
+HANDED_OVER = 1 << 14  # bytes of frames, after which the player is asked whether it takes more
 AFTER_SETUP = 0.02  # s
 
 Progress = Callable[[float, float], None]
@@ -31,7 +32,7 @@ class Piece(NamedTuple):
     """What is played: the set-up, the messages of one round, and its length in s."""
 
     setup: list[bytes]
-    messages: Callable[[], list[TimedBytes]]
+    messages: Callable[[], Iterable[TimedBytes]]
     length: float
 
 
@@ -68,6 +69,10 @@ def play(
     if not SPEEDS[0] <= speed <= SPEEDS[1]:
         raise InputError(f"a speed of {speed:g} cannot be played; take {SPEEDS[0]:g} to {SPEEDS[1]:g}")
     piece = _of_score(music, tuning) if isinstance(music, Score) else _of_file(Path(music))
+    if piece.length / speed > LONGEST:
+        days = f"{piece.length / speed / 86_400:,.0f} days"
+        what = "the score" if isinstance(music, Score) else music
+        raise InputError(f"{what} would play for {days}; the limit is {LONGEST / 86_400:g}: choose a higher speed")
     link = open_link(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
     try:
         first = time.perf_counter() + settle_time(link)
@@ -91,20 +96,25 @@ def play(
 
 def _perform(link: Link, piece: Piece, start: float, speed: float, progress: Progress | None) -> None:
     """Hand one round over, half a second ahead of the music, and return when all of it is handed over."""
-    messages, at, end = piece.messages(), 0, start + piece.length / speed
+    end, waiting = start + piece.length / speed, iter(piece.messages())
+    message = next(waiting, None)
     while True:
-        now = time.perf_counter()
-        frames = []
-        while at < len(messages) and (due := start + messages[at].time / speed) <= now + AHEAD:
-            frames.append(pack(due, NOTE, messages[at].data))
-            at += 1
-        if not link.send(b"".join(frames)) or (not link.ready() and link.failure):
+        now, frames = time.perf_counter(), bytearray()
+        while message and len(frames) < HANDED_OVER and (due := start + message.time / speed) <= now + AHEAD:
+            frames += pack(due, NOTE, message.data)
+            message = next(waiting, None)
+        while not link.send(bytes(frames)):
+            if link.failure:
+                raise _lost(link)
+            time.sleep(LOOK_EVERY)  # so many messages at one time that the player has no room for them yet
+        if not link.ready() and link.failure:
             raise _lost(link)
         if progress:
             progress(min(max(now - start, 0.0) * speed, piece.length), piece.length)
-        if at == len(messages) and now + AHEAD >= end:
+        if not message and now + AHEAD >= end:
             return
-        time.sleep(LOOK_EVERY)
+        if len(frames) < HANDED_OVER:
+            time.sleep(LOOK_EVERY)
 
 
 def _of_score(score: Score, tuning: str) -> Piece:
@@ -119,26 +129,14 @@ def _of_score(score: Score, tuning: str) -> Piece:
 
 
 def _of_file(path: Path) -> Piece:
-    """A file brings its own programs and controllers; the channels only get a clean slate."""
-    try:
-        file = mido.MidiFile(str(path), clip=True)
-        messages, length = list(_timed(file)), file.length
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}; give a .mid file") from None
-    except (EOFError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise InputError(f"{path} is not a MIDI file that can be played: {error or type(error).__name__}") from None
-    used = sorted({message.data[0] & 0x0F for message in messages if message.data[0] < 0xF0})
-    setup = [data for channel in used for data in clean_slate(channel)]
-    return Piece(setup, lambda: messages, length)
-
-
-def _timed(file: mido.MidiFile) -> Iterator[TimedBytes]:
-    """The messages of all tracks in order; the file's tempo changes are in their times."""
-    now = 0.0
-    for message in file:
-        now += message.time
-        if not message.is_meta:
-            yield TimedBytes(now, bytes(message.bytes()))
+    """A file brings its own programs and controllers; its channels only get a clean slate and standard tuning."""
+    file = MidiReader(path)
+    setup = [
+        data
+        for channel, bends in file.channels.items()
+        for data in (*clean_slate(channel), *tuning_bytes(channel, "bend" if bends else "12tet"))
+    ]
+    return Piece(setup, file.messages, file.length)
 
 
 def _lost(link: Link) -> MissingPartError:

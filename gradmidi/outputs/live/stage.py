@@ -1,4 +1,4 @@
-"""What sounds at a target: every message goes through here, so that every note can be ended whatever happens."""
+"""What sounds at a target: every message goes through here, so that every note ends and the synth is left in tune."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import time
 from collections import Counter
 from typing import Any
 
+from gradmidi.outputs.live.handback import Handback
 from gradmidi.outputs.live.lateness import Lateness
 from gradmidi.outputs.live.targets import Target
 from gradmidi.outputs.live.wire import Frame
+from gradmidi.outputs.midi_numbers import ALL_NOTES_OFF, ALL_SOUND_OFF, SUSTAIN
 
-NOTE_OFF, NOTE_ON, CONTROL, SYSTEM = 0x80, 0x90, 0xB0, 0xF0
+NOTE_OFF, NOTE_ON, CONTROL = 0x80, 0x90, 0xB0
 OFF_VELOCITY = 64
-PANIC = (64, 123, 120)  # controllers set to 0: sustain, all notes off, all sound off
+PANIC = (SUSTAIN, ALL_NOTES_OFF, ALL_SOUND_OFF)  # controllers set to 0
 STOP_BYTE = b"\xfc"
 BURST = 24  # messages that may go out at once before the rate limit holds
 HANG = 3.0  # s; a message that takes longer has met a dead device
@@ -32,7 +34,7 @@ class Stage:
         self._spacing = 1 / max_rate
         self._free_at = 0.0
         self._sounding: Counter[tuple[int, int]] = Counter()
-        self._channels: set[int] = set()
+        self._handback = Handback()
         self._clock_runs = False
         self._lateness = Lateness()
         self._messages = 0
@@ -70,11 +72,14 @@ class Stage:
         self._sounding.clear()
 
     def fall_silent(self) -> None:
-        """Note-offs, then the panic controllers on every channel that was used."""
+        """Note-offs, the panic controllers on every channel that was used, and the synth's own tuning back."""
         self.release_all()
-        for channel in sorted(self._channels):
+        for channel in self._handback.channels:
             for controller in PANIC:
                 self._out(bytes((CONTROL | channel, controller, 0)))
+        # Retuned before, what still rings would be heard to glide.
+        for data in self._handback.messages():
+            self._out(data)
         if self._clock_runs:
             self._out(STOP_BYTE)
 
@@ -99,8 +104,7 @@ class Stage:
         self._free_at = max(self._free_at, now - BURST * self._spacing) + self._spacing
         if self._free_at > now:
             time.sleep(self._free_at - now)
-        if data[0] < SYSTEM:
-            self._channels.add(data[0] & 0x0F)
+        self._handback.hear(data)
         self._out(data)
 
     def _out(self, data: bytes) -> None:
