@@ -24,8 +24,9 @@ LIMITS = """\
 All optimizers that exist when the first of them steps go into one recording, DIR/norms.csv; one that is made later, and
 one in another process that trains by itself, into norms-2.csv and so on. The first one is played and rendered.
 
-Limits: gradmidi has to be installed in the Python that trains. Of a distributed training rank 0 is recorded. Not heard:
-sharded parameters (FSDP, DeepSpeed: use gradmidi.listen), a compiled optimizer.step, optimizers that are no
+Limits: gradmidi has to be installed in the Python that trains. Of a distributed training rank 0 is recorded, of a
+pipeline the stages that it has (gradmidi.listen with ranks="each" records them all). Not heard: sharded parameters
+(FSDP, tensor parallelism, DeepSpeed: use gradmidi.listen), a compiled optimizer.step, optimizers that are not a
 torch.optim.Optimizer, Python started with -I, -E or -S or without the environment it was given. Losses, epochs, and
 steps that a GradScaler skipped are not in the recording."""
 

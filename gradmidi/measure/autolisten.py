@@ -48,7 +48,7 @@ class AutoListener:
         self._known.update(optimizers)
         if any(is_sharded(p) for one in optimizers for group in one.param_groups for p in group["params"]):
             # A true norm needs every rank, and whether each of them runs under gradmidi nobody knows: it would hang.
-            raise RuntimeError("its parameters are sharded; use gradmidi.listen in the script")
+            raise RuntimeError("its parameters are sharded; use gradmidi.listen on every rank")
         self._sessions.add(_session(self._handover, optimizers, claim_number()))
 
     def _end(self) -> None:

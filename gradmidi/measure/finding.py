@@ -15,7 +15,7 @@ from gradmidi.measure.steps import raw_optimizer
 
 def living_optimizers(first: Optimizer) -> list[Optimizer]:
     """``first`` and every other optimizer of this process that has parameters; each once, without its wrappers."""
-    found = {id(one): one for one in (raw_optimizer(one) for one in [first, *_living(Optimizer)])}
+    found = {id(one): one for one in (raw_optimizer(one) for one in [first, *living(Optimizer)])}
     return [one for one in found.values() if getattr(one, "param_groups", None)]
 
 
@@ -50,14 +50,15 @@ class _Loose(nn.Module):
         self._parameters["weight"] = tensor  # type: ignore[assignment]
 
 
-def _living(kind: type[Any]) -> Iterator[Any]:
+def living(kind: type[Any]) -> Iterator[Any]:
+    """Every object of a class, or of one derived from it, that this process has."""
     # By type() rather than isinstance, which would ask lazy proxies for their class and so wake them.
     return (thing for thing in gc.get_objects() if issubclass(type(thing), kind))
 
 
 def _holders(wanted: set[int]) -> list[nn.Module]:
     """The fewest outermost modules that together hold the wanted parameters, as far as modules do."""
-    modules = list(_living(nn.Module))
+    modules = list(living(nn.Module))
     inner = {id(child) for module in modules for child in _children(module)}
     covers = []
     for top in modules:

@@ -19,6 +19,7 @@ from gradmidi.measure.part import OptimizerPart
 from gradmidi.measure.row import RowMaker, StepNorms
 from gradmidi.measure.setups import is_sharded, obstacle, records_here
 from gradmidi.measure.steps import raw_optimizer
+from gradmidi.measure.unheard import saying_what_is_unheard
 
 WHEN = ("after-clip", "before-clip")
 
@@ -98,6 +99,8 @@ class GradientProbe:
         self.layers: tuple[str, ...] = tuple(layer.name for layer in found)
         scaled = scaler is not None or any(map(scales_itself, optimizers))
         self.metrics: tuple[str, ...] = (*maker.metrics, "skipped") if scaled else maker.metrics
+        if ranks == "first":
+            on_step = saying_what_is_unheard(on_step, lambda: [part.reader for part in parts], len(found))
         self._meter = Meter(parts, maker, on_step if self._records else _nobody, _schedule(every))
         self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(
             self._meter, optimizers, everything if when == "before-clip" else (), scaler, keep_going=self._sharded

@@ -19,6 +19,11 @@ def rank() -> int:
     return torch.distributed.get_rank() if _joined() else 0
 
 
+def world_size() -> int:
+    """How many processes train together; 1 if this is the only one."""
+    return torch.distributed.get_world_size() if _joined() else 1
+
+
 def launched_rank() -> int:
     """:func:`rank`, or what the launcher says before the process joins its process group."""
     given = os.environ.get("RANK", "")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +182,50 @@ def two_trainings_side_by_side(rank: int, folder: Path) -> Results:
     return train(model, part=half.get_local_rank()) | results if rank < 2 else results
 
 
+def averaged_by_hand(rank: int, folder: Path) -> Results:
+    model = net()
+    return train(model, lambda: _average(model))
+
+
+def ddp_around_it_later(rank: int, folder: Path) -> Results:
+    """The probe gets the module, and DDP is put around that when it listens already."""
+    model = net()
+    optimizer = optimizer_of(model)
+    with GradientProbe(model, optimizer, lambda row: None):
+        _steps(nn.parallel.DistributedDataParallel(model), optimizer)
+    return {}
+
+
+def experts_beside_ddp(rank: int, folder: Path) -> Results:
+    model = net()
+    model[4].weight.data += rank
+    model._ddp_params_and_buffers_to_ignore = ["4.weight", "4.bias"]  # type: ignore[assignment]
+    return train(nn.parallel.DistributedDataParallel(model))
+
+
+def pipeline(rank: int, folder: Path) -> Results:
+    """Two stages, of which the first rank has one layer and the second two."""
+    return _pipelined(rank, folder / "pipeline.csv")
+
+
+def pipeline_each(rank: int, folder: Path) -> Results:
+    return _pipelined(rank, folder / "pipeline.csv", ranks="each")
+
+
+def pipeline_under_run(rank: int, folder: Path) -> Results:
+    return _pipelined(rank, None, hear=_unattended(folder, "pipeline-run"))
+
+
+def tensor_parallel_under_run(rank: int, folder: Path) -> Results:
+    """The listener is in one process only, as when `gradmidi run` was given a part of the launch."""
+    hear = _unattended(folder, "sharded-run") if rank == 0 else lambda optimizer: None
+    model = _tensor_parallel(net(), _mesh())
+    optimizer = optimizer_of(model)
+    optimizer.register_step_pre_hook(lambda one, args, kwargs: hear(one))
+    _steps(model, optimizer)
+    return {}
+
+
 def one_file_for_all_ranks(rank: int, folder: Path) -> Results:
     """Rank 1 starts to listen when rank 0 has written some steps; the two then go on together."""
     model = net()
@@ -244,6 +291,45 @@ def _steps(model: nn.Module, optimizer: torch.optim.Optimizer, scale: float = 1.
         optimizer.zero_grad()
         (scale * model(batch).square().mean()).backward()
         optimizer.step()
+
+
+def _pipelined(
+    rank: int, path: Path | None, hear: Callable[[torch.optim.Optimizer], None] | None = None, **options: Any
+) -> Results:
+    from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
+
+    whole = net()
+    names = ["01", "234"][rank]
+    part = nn.Sequential(OrderedDict((name, whole[int(name)]) for name in names))
+    schedule = ScheduleGPipe(
+        PipelineStage(part, rank, 2, torch.device("cpu")), n_microbatches=2, loss_fn=lambda y, _: y.square().mean()
+    )
+    optimizer = optimizer_of(part)
+    session = gradmidi.listen(part, optimizer, path=path, **options) if hear is None else None
+    if hear is not None:
+        optimizer.register_step_pre_hook(lambda one, args, kwargs: hear(one))
+    for batch in batches():
+        optimizer.zero_grad()
+        losses: list[Tensor] = []
+        schedule.step(*[batch][rank:], target=batch, losses=losses)
+        if session is not None and losses:
+            session.log(loss=torch.stack(losses).mean())
+        optimizer.step()
+    if session is not None:
+        session.detach()
+    return {}
+
+
+def _unattended(folder: Path, name: str) -> Callable[[torch.optim.Optimizer], None]:
+    """What `gradmidi run` calls before each step; it leaves its recording in a folder of that name."""
+    from gradmidi.measure.autolisten import AutoListener
+    from gradmidi.measure.handover import VARIABLE, Handover, give
+
+    between = folder / f"{name}-{dist.get_rank()}"
+    between.mkdir()
+    os.environ[VARIABLE] = give(Handover(folder / name, {"title": name}), between)[VARIABLE]
+    gc.collect()  # optimizers of earlier cases are not to be heard with this one's
+    return AutoListener().hear
 
 
 def _mesh(*shape: int) -> Any:

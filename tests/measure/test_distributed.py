@@ -31,6 +31,13 @@ TWO_RANKS = (
     "nan_on_rank_1",
     "reading_fails_on_rank_1",
     "experts_beside_fsdp2",
+    "averaged_by_hand",
+    "ddp_around_it_later",
+    "experts_beside_ddp",
+    "pipeline",
+    "pipeline_each",
+    "pipeline_under_run",
+    "tensor_parallel_under_run",
     "one_file_for_all_ranks",
     "a_file_per_rank",
     "in_memory_per_rank",
@@ -164,3 +171,61 @@ def test_each_rank_may_leave_a_recording_of_its_own(two_ranks: list[dict[str, An
         assert len(left) == cases.STEPS
     assert two_ranks[0]["a_file_per_rank"]["norms"] != two_ranks[1]["a_file_per_rank"]["norms"]
     assert sorted(path.name for path in folder.glob("each*")) == ["each.rank0.csv", "each.rank1.csv"]
+
+
+def test_a_pipeline_is_recorded_by_its_ranks_and_joined(two_ranks: list[dict[str, Any]], folder: Path) -> None:
+    parts = [Recording.load(folder / f"pipeline.rank{rank}.csv") for rank in (1, 0)]
+    joined = Recording.join(parts)
+    expected, _ = one_process(cases.net())
+    assert joined.layers == ("0", "2", "4")
+    np.testing.assert_allclose(joined.norms, expected, rtol=1e-5)
+    assert np.isfinite(joined.metrics["loss"]).all()  # which the last rank alone knows
+
+
+def test_run_records_the_stage_of_rank_0(two_ranks: list[dict[str, Any]], folder: Path) -> None:
+    assert [path.name for path in (folder / "pipeline-run").iterdir()] == ["norms.csv"]
+    recording = Recording.load(folder / "pipeline-run" / "norms.csv")
+    expected, _ = one_process(cases.net())
+    assert recording.layers == ("0",)
+    # The first step hears of us while hooks run, so that it is not yet measured.
+    np.testing.assert_allclose(recording.norms, np.array(expected)[1:, :1], rtol=1e-5)
+
+
+def test_run_declines_what_is_sharded_and_makes_no_rank_wait(two_ranks: list[dict[str, Any]], folder: Path) -> None:
+    (said,) = two_ranks[0]["tensor_parallel_under_run"]["warnings"]
+    assert "its parameters are sharded; use gradmidi.listen on every rank" in said
+    assert not (folder / "sharded-run").exists()
+
+
+HELD = {
+    "pipeline_under_run": "rank 0 alone, which holds 1 of the pipeline's 2 stages; call gradmidi.listen(",
+    "pipeline": "rank 0 alone, which holds 1 of the pipeline's 2 stages; ",
+    "averaged_by_hand": "rank 0 alone and its 3 layers; if other ranks hold other layers",
+    "experts_beside_ddp": "rank 0 alone and its 3 layers; if other ranks hold other layers",
+    "experts_beside_fsdp2": "rank 0 alone, though weights that are not sharded have other gradients on other ranks",
+}
+WHOLE = (
+    *("ddp", "ddp_before_clip", "ddp_around_it_later", "fsdp2", "fsdp2_partly"),
+    *("tensor_parallel", "replicated", "sequence_parallel", "pipeline_each", "a_file_per_rank"),
+)
+
+
+@pytest.mark.parametrize("case", HELD)
+def test_that_rank_0_does_not_hear_all_is_said_once_with_the_remedy(case: str, two_ranks: list[dict[str, Any]]) -> None:
+    first, second = (of_rank[case]["warnings"] for of_rank in two_ranks)
+    assert second == []
+    (said,) = first
+    assert HELD[case] in said
+    assert "ranks='each'" in said
+    assert "Recording.join" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_where_rank_0_hears_all_nothing_is_said(case: str, two_ranks: list[dict[str, Any]]) -> None:
+    assert [of_rank[case]["warnings"] for of_rank in two_ranks] == [[], []]
+
+
+def test_where_a_mesh_of_two_dimensions_is_heard_as_a_whole_nothing_is_said(four_ranks: list[dict[str, Any]]) -> None:
+    for case in ("fsdp2_and_tensor_parallel", "fsdp2_with_replicas"):
+        assert [of_rank[case]["warnings"] for of_rank in four_ranks] == [[]] * 4
