@@ -135,6 +135,7 @@ class Probe(Protocol):
     def attach(self) -> None: ...
     def flush(self) -> None: ...
     def detach(self) -> None: ...
+    def silence(self) -> str | None: ...
 
 
 def _checked(probe: Probe, composer_options: Mapping[str, Any]) -> Probe:
@@ -154,8 +155,8 @@ class Session:
     """A training that is listened to. Attached when made; leaving it as a context manager detaches.
 
     An output that fails is dropped with one :class:`TrainingWarning`; the training and the other outputs continue. When
-    the session ends, one :class:`TrainingWarning` says what was wrong with the run, if anything was; :attr:`report`
-    holds the same.
+    the session ends, one :class:`TrainingWarning` says what was wrong with the run, if anything was, and another why
+    nothing was heard, if nothing was; :attr:`report` holds the same.
 
     Args:
         make_probe: from the receiver of rows to the probe, attached.
@@ -193,6 +194,7 @@ class Session:
         self._live: LiveReport | None = None
         self._notices: list[str] = []
         self._findings_said = False
+        self._silence_said = False
         self._no_gaps: NDArray[np.bool_] | None = None
         self._path = None if path is None else path_here(Path(path), ranks)
         self._probe = make_probe(self._receive)
@@ -250,16 +252,26 @@ class Session:
 
     @property
     def recording(self) -> Recording:
-        """What was recorded so far; with ``path`` it is read from there.
+        """What was recorded so far, of 0 steps if nothing was; with ``path`` it is read from there.
 
         Raises:
-            InputError: the file at ``path`` holds no step yet, or has gone.
+            InputError: the file at ``path`` has gone.
         """
         self._probe.flush()
         self._release(everything=True)
-        if self._path is not None:
+        if self._path is None:
+            return self._store.recording(self._meta)
+        try:
             return Recording.load(self._path)
-        return self._store.recording(self._meta)
+        except InputError:
+            if self.report.steps or not self._path.exists():
+                raise
+            return self._nothing()
+
+    def _nothing(self) -> Recording:
+        from gradmidi.measure.store import RowStore
+
+        return RowStore(self.layers, self._columns).recording(self._meta)
 
     def loss(self, value: Number) -> Number:
         """Give the loss of the coming step and get it back: ``session.loss(loss_fn(…)).backward()``."""
@@ -304,7 +316,14 @@ class Session:
         self._ended = self._ended or bool(self._closers)
         while self._closers:
             self._guarded("closing", partial(self._closers.pop(), well))
+        if well:  # an exception speaks for itself
+            self._say_silence()
         self._say_findings()
+
+    def _say_silence(self) -> None:
+        if not self._silence_said and (reason := self._probe.silence()):
+            self._silence_said = True
+            self._notice(f"no gradient was heard: {reason}")
 
     def _say_findings(self) -> None:
         problems = self.report.problems

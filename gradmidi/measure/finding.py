@@ -13,9 +13,9 @@ from gradmidi.measure.names import WRAPPERS
 from gradmidi.measure.steps import raw_optimizer
 
 
-def living_optimizers(first: Optimizer) -> list[Optimizer]:
+def living_optimizers(*first: Optimizer) -> list[Optimizer]:
     """``first`` and every other optimizer of this process that has parameters; each once, without its wrappers."""
-    found = {id(one): one for one in (raw_optimizer(one) for one in [first, *living(Optimizer)])}
+    found = {id(one): one for one in (raw_optimizer(one) for one in [*first, *living(Optimizer)])}
     return [one for one in found.values() if getattr(one, "param_groups", None)]
 
 

@@ -67,6 +67,11 @@ class StepHooks:
             hook.remove()
         self._hung.clear()
 
+    @property
+    def off(self) -> bool:
+        """Whether an own error has ended the measuring, which was said then."""
+        return self._off
+
     def guard(self, call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         """Call ours, and switch ourselves off rather than let an error out."""
         if self._off:

@@ -41,6 +41,7 @@ class Meter:
         steps: how many steps were measured, or are being handed over.
         notes: numbers that go with the next row.
         silent: True once ``on_step`` has failed; rows are then dropped, with one warning.
+        left_out: how many of the steps ``due`` left out.
     """
 
     def __init__(
@@ -60,6 +61,15 @@ class Meter:
         self._round: list[tuple[Source, Reading]] = []
         self._pending: deque[tuple[int, list[tuple[Source, Reading]]]] = deque()
         self.notes: dict[str, float | Tensor] = {}
+        self.left_out = 0
+        self._first_notes = self.notes
+        self._some_gradient = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether a gradient was seen at any step."""
+        # The quick hook, which has no time to say so, replaces the notes at each of its steps.
+        return self._some_gradient or self.notes is not self._first_notes
 
     def note(self, values: Mapping[str, float | Tensor]) -> None:
         """Numbers that go with the next row."""
@@ -113,6 +123,8 @@ class Meter:
         if self._round:
             self._pending.append((self.steps, self._round))
             self._round = []
+        else:
+            self.left_out += 1
         self._measured.clear()
         self.steps += 1
 
@@ -125,6 +137,9 @@ class Meter:
                 elif not reading.ready():
                     return
             self._pending.popleft()
+            self._some_gradient = self._some_gradient or any(
+                part.positions for _, reading in arrived for part in reading.parts
+            )
             row = self.maker.row(step, [(source.positions, reading) for source, reading in arrived])
             for source, reading in arrived:
                 source.reader.copies.take_back(reading)

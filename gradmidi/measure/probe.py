@@ -18,6 +18,7 @@ from gradmidi.measure.models import check_model
 from gradmidi.measure.part import OptimizerPart
 from gradmidi.measure.row import RowMaker, StepNorms
 from gradmidi.measure.setups import is_sharded, obstacle, records_here
+from gradmidi.measure.silence import Scene, versions_of, why_silent
 from gradmidi.measure.steps import raw_optimizer
 from gradmidi.measure.unheard import saying_what_is_unheard
 
@@ -106,6 +107,8 @@ class GradientProbe:
             self._meter, optimizers, everything if when == "before-clip" else (), scaler, keep_going=self._sharded
         )
         self._hooks: StepHooks | None = None
+        self._failed = False
+        self._scene = Scene(model, optimizers, everything, versions_of(everything), 0, 0)
         self._obstacle = obstacle(model, everything)
         if self._obstacle:
             warn(f"gradmidi cannot measure this training, which goes on without: {self._obstacle}")
@@ -139,7 +142,18 @@ class GradientProbe:
         if self._hooks is not None:
             self.flush()
             self._hooks.remove()
+            self._failed = self._hooks.off
             self._hooks = None
+
+    def silence(self) -> str | None:
+        """Why no gradient was heard at any step so far, as a sentence; None if one was, or if that has been said."""
+        failed = self._failed if self._hooks is None else self._hooks.off
+        if self._meter.heard or failed or self._obstacle or not self._records:
+            return None
+        try:
+            return why_silent(self._scene._replace(steps=self._meter.steps, left_out=self._meter.left_out))
+        except Exception as error:  # the search looks at objects of all kinds
+            return f"why is not known ({type(error).__name__}: {error})"
 
     def __enter__(self) -> GradientProbe:
         self.attach()

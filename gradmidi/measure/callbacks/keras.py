@@ -142,6 +142,11 @@ class _KerasProbe:
     def detach(self) -> None:
         self.flush()
 
+    def silence(self) -> str | None:
+        if self._off or self._meter.heard:
+            return None
+        return "Keras left no gradient on its variables" if self.steps else "no batch was trained while it listened"
+
 
 def _owners(model: Any) -> list[Layer]:
     """Layers by the path of their variables: ``model/block/dense/kernel`` belongs to ``block.dense``."""
