@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.elsewhere import RecordedElsewhere
 from gradmidi.errors import InputError, TrainingWarning
 from gradmidi.findings import Tally
 from gradmidi.recording import Recording
@@ -181,7 +182,7 @@ class Session:
         late: bool = False,
         ranks: str = "first",
     ) -> None:
-        from gradmidi.measure.setups import launched_rank, path_here
+        from gradmidi.measure.setups import launched_rank, path_here, records_here
 
         if path is not None:
             check_recording_path(Path(path))
@@ -197,6 +198,7 @@ class Session:
         self._silence_said = False
         self._no_gaps: NDArray[np.bool_] | None = None
         self._path = None if path is None else path_here(Path(path), ranks)
+        self._elsewhere = not records_here(ranks)
         self._probe = make_probe(self._receive)
         self.layers: tuple[str, ...] = self._probe.layers
         self._meta = {key: str(value) for key, value in (meta or {}).items()}
@@ -254,11 +256,15 @@ class Session:
     def recording(self) -> Recording:
         """What was recorded so far, of 0 steps if nothing was; with ``path`` it is read from there.
 
+        On a rank that does not record it has no steps, and its ``save`` leaves the file to rank 0.
+
         Raises:
             InputError: the file at ``path`` has gone.
         """
         self._probe.flush()
         self._release(everything=True)
+        if self._elsewhere:
+            return RecordedElsewhere.of(self.layers)
         if self._path is None:
             return self._store.recording(self._meta)
         try:

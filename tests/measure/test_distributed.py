@@ -39,6 +39,7 @@ TWO_RANKS = (
     "pipeline_under_run",
     "tensor_parallel_under_run",
     "one_file_for_all_ranks",
+    "saved_by_all_ranks",
     "a_file_per_rank",
     "in_memory_per_rank",
 )
@@ -158,8 +159,21 @@ def test_a_failing_receiver_on_rank_0_leaves_no_rank_waiting(two_ranks: list[dic
 
 
 def test_only_rank_0_writes_to_the_file_that_all_ranks_name(two_ranks: list[dict[str, Any]], folder: Path) -> None:
-    assert two_ranks[1]["one_file_for_all_ranks"]["files"] == ["all.csv"]
+    _, second = (of_rank["one_file_for_all_ranks"] for of_rank in two_ranks)
+    assert second["files"] == ["all.csv"]
+    assert second["warnings"] == []
     assert Recording.load(folder / "all.csv").steps.tolist() == list(range(2 * cases.STEPS))
+
+
+def test_a_rank_that_does_not_record_saves_nothing_over_what_rank_0_saved(
+    two_ranks: list[dict[str, Any]], folder: Path
+) -> None:
+    first, second = (of_rank["saved_by_all_ranks"] for of_rank in two_ranks)
+    assert len(Recording.load(folder / "saved.csv")) == first["steps"] == cases.STEPS
+    assert second["steps"] == 0
+    assert first["warnings"] == []
+    (said,) = second["warnings"]
+    assert "rank 1 does not record, so saved.csv is left to rank 0" in said
 
 
 def test_each_rank_may_leave_a_recording_of_its_own(two_ranks: list[dict[str, Any]], folder: Path) -> None:
