@@ -295,10 +295,17 @@ class Session:
             self._kept |= {name: float(value) for name, value in metrics.items() if name in STICKY}
             others = {name: value for name, value in metrics.items() if name not in STICKY}
             if self._late is None:
-                self._probe.note(**others)
+                self.log_coming(**others)
             else:
                 late = self._late.setdefault(self._probe.steps - 1, {})
                 late |= {name: float(value) for name, value in others.items()}
+        except Exception as error:
+            _warn(f"gradmidi could not log {', '.join(metrics)}: {error}")
+
+    def log_coming(self, **metrics: Any) -> None:
+        """Numbers of the coming step, in a ``late`` session too."""
+        try:
+            self._probe.note(**metrics)
         except Exception as error:
             _warn(f"gradmidi could not log {', '.join(metrics)}: {error}")
 

@@ -151,7 +151,7 @@ class GradientProbe:
         if self._meter.heard or failed or self._obstacle or not self._records:
             return None
         try:
-            return why_silent(self._scene._replace(steps=self._meter.steps, left_out=self._meter.left_out))
+            return why_silent(self._scene._replace(steps=self.steps, left_out=self._meter.left_out))
         except Exception as error:  # the search looks at objects of all kinds
             return f"why is not known ({type(error).__name__}: {error})"
 

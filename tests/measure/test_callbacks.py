@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,41 @@ def test_lightning(tmp_path: Path, clip: float | None, accumulated: int, scaled:
     assert not trainer.optimizers[0]._optimizer_step_pre_hooks
 
 
+def test_a_lightning_fit_that_is_interrupted_ends_its_session() -> None:
+    lightning = pytest.importorskip("lightning.pytorch")
+    from gradmidi.measure.callbacks.lightning import GradmidiCallback
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = small_net()
+            self.interrupts = True
+
+        def training_step(self, batch: Tensor, index: int) -> Tensor:
+            if self.interrupts and index == 3:
+                self.interrupts = False
+                raise KeyboardInterrupt
+            return self.net(batch).square().mean()
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    callback, module, before = GradmidiCallback(), Module(), signal.getsignal(signal.SIGINT)
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", callbacks=[callback], **quiet)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises((KeyboardInterrupt, SystemExit)):
+                trainer.fit(module, data())
+            first = callback.session
+            assert not trainer.optimizers[0]._optimizer_step_pre_hooks
+            lightning.Trainer(max_epochs=1, accelerator="cpu", callbacks=[callback], **quiet).fit(module, data())
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
+    assert (len(first.recording), len(callback.session.recording)) == (3, BATCHES)
+
+
 def mixed_precision(lightning: Any) -> Any:
     from lightning.pytorch.plugins.precision import MixedPrecision
 
@@ -167,12 +203,38 @@ def test_accelerate(clip: float | None) -> None:
     assert session.recording.meta["processes"] == "1"
 
 
-def test_keras_on_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def keras(monkeypatch: pytest.MonkeyPatch) -> Any:
     if "KERAS_BACKEND" not in os.environ:
         monkeypatch.setenv("KERAS_BACKEND", "torch")
-    keras = pytest.importorskip("keras")
-    if keras.backend.backend() != "torch":
+    module = pytest.importorskip("keras")
+    if module.backend.backend() != "torch":
         pytest.skip("Keras was set up for another backend")
+    return module
+
+
+def test_a_keras_fit_that_is_interrupted_has_its_session_ended_by_the_next(keras: Any) -> None:
+    from gradmidi.measure.callbacks.keras import GradmidiCallback
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x, y = np.ones((20, 6), np.float32), np.zeros((20, 3), np.float32)
+    callback = GradmidiCallback()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=[callback, Interrupt()])
+    first, closed = callback.session, []
+    first._closers.append(closed.append)
+    model.fit(x, y, batch_size=4, verbose=0, callbacks=[callback])
+    assert closed == [True]
+    assert (len(first.recording), len(callback.session.recording)) == (3, 5)
+
+
+def test_keras_on_torch(keras: Any) -> None:
     from gradmidi.measure.callbacks.keras import GradmidiCallback
 
     keras.utils.set_random_seed(0)

@@ -62,6 +62,8 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
         self._live = (live, live_options or {}, composer_options)
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        self.on_train_end()  # of a fit that was interrupted, which Keras does not tell
+        self.session = self._probe = None
         if self.model.optimizer.gradient_accumulation_steps:
             warn("gradmidi cannot measure this training, which goes on without: Keras keeps accumulated gradients away")
             return

@@ -33,6 +33,7 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
         self._options = {"path": path, **options}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._end()  # what a fit that ended in no usual way has left
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         self.session = listen(pl_module, trainer.optimizers, **{"scaler": scaler, **self._options})
 
