@@ -34,6 +34,11 @@ def shown(value: object, limit: int = 40) -> str:
     return printable(" ".join(repr(value).split()), limit)
 
 
+def counted(number: int, noun: str) -> str:
+    """``"1 note"``, ``"2 notes"``."""
+    return f"{number:d} {noun}{'' if number == 1 else 's'}"
+
+
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(found[0])

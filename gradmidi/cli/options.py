@@ -47,8 +47,20 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     notes.add_argument("--layers", metavar="NAMES", help="only these layers, with commas; globs such as 'conv*' work")
     sound = parser.add_argument_group("sound")
     sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
-    sound.add_argument("--container", metavar="NAME", default="float", help="of the sine: float (default) or post")
-    sound.add_argument("--nonfinite", metavar="HOW", help="in the sine: alarm or keep the formula's samples")
+
+
+def add_sine_options(parser: argparse.ArgumentParser) -> None:
+    """How the exact sine is written, for the commands that write it."""
+    sine = parser.add_argument_group("sine")
+    sine.add_argument("--container", metavar="NAME", default="float", help="of the sine: float (default) or post")
+    sine.add_argument("--nonfinite", metavar="HOW", help="in the sine: alarm or keep the formula's samples")
+
+
+def check_sine_options(args: argparse.Namespace) -> None:
+    """Raises :class:`InputError` for a container or a choice that does not exist."""
+    from gradmidi.outputs.sine import check_choices
+
+    check_choices(args.container, args.nonfinite)
 
 
 def compose_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -63,13 +75,11 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     from gradmidi.composition.styles import check_style
     from gradmidi.composition.timing import choose_timing
     from gradmidi.composition.voices import load_parts
-    from gradmidi.outputs.sine import check_choices
     from gradmidi.outputs.soundfont import find_soundfont
     from gradmidi.outputs.tuning import check_tuning
     from gradmidi.theory.scale import Scale
 
     check_tuning(args.tuning)
-    check_choices(args.container, args.nonfinite)
     find_soundfont(args.soundfont)
     _of_option("--tempo", lambda: choose_timing(None, None, args.tempo))
     text = DEFAULT_SCALE if args.scale is None else args.scale

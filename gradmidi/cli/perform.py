@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradmidi.errors import InputError, MissingPartError
+from gradmidi.printable import counted
 
 if TYPE_CHECKING:
     from gradmidi.cli.console import Reporter
@@ -93,11 +94,12 @@ def say_heard(job: Job) -> dict[str, Any]:
 
 def _write_midi(job: Job, path: Path) -> Written:
     exactness = job.score.save_midi(path, tuning=job.args.tuning)
-    drums = len(job.score) - exactness.notes
-    count = f"{exactness.notes} notes" + (f" and {drums} drums" if drums else "")
+    count = counted(exactness.notes, "note")
+    if exactness.drums:
+        count += f" and {counted(exactness.drums, 'drum')}"
     detail = f"{count}, {exactness.tuning}, pitch exact to {exactness.largest_error:.2g} cents"
     if exactness.out_of_range:
-        detail += f"; {exactness.out_of_range} notes lie beyond MIDI's keys"
+        detail += f"; beyond MIDI's keys: {counted(exactness.out_of_range, 'note')}"
     return Written("MIDI", str(path), job.score.length, detail)
 
 
@@ -115,8 +117,9 @@ def _write_sine(job: Job, path: Path) -> Written:
     from gradmidi.outputs.sine import render_sine
 
     sine = render_sine(_sine_steps(job), path, job.args.container, job.args.nonfinite)
-    detail = f"exact 200 Hz + 100 Hz × norm, {sine.samples} samples"
-    return Written("sine", str(path), sine.seconds, detail + (f", {sine.alarms} alarms" if sine.alarms else ""))
+    detail = f"exact 200 Hz + 100 Hz × norm, {counted(sine.samples, 'sample')}"
+    alarms = f", {counted(sine.alarms, 'alarm')}" if sine.alarms else ""
+    return Written("sine", str(path), sine.seconds, detail + alarms)
 
 
 def _sine_steps(job: Job) -> Recording:

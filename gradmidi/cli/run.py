@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradmidi.cli.live_options import add_live_options, check_live_options
-from gradmidi.cli.options import add_sound_options
+from gradmidi.cli.options import add_sine_options, add_sound_options
 from gradmidi.cli.render import TARGETS
 from gradmidi.errors import InputError, MissingPartError
 
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors and what the script says")
     add_live_options(parser)
     add_sound_options(parser)
+    add_sine_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,11 +81,12 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
     import shlex
 
     from gradmidi.cli.live_options import live_arguments
-    from gradmidi.cli.options import chosen_duration, compose_options
+    from gradmidi.cli.options import check_sine_options, chosen_duration, compose_options
     from gradmidi.measure.handover import Handover
     from gradmidi.session import OWN_PORT
 
     chosen_duration(args)
+    check_sine_options(args)
     args.soundfont = args.soundfont and str(Path(args.soundfont).resolve())
     composing = compose_options(args)
     live = None if args.live is None else args.live or OWN_PORT

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from gradmidi.cli.options import add_output_options
+from gradmidi.printable import counted
 
 if TYPE_CHECKING:
     from gradmidi.cli.console import Reporter
@@ -75,7 +76,7 @@ def _play(args: argparse.Namespace, reporter: Reporter, scale: Scale) -> int:
 
     if args.mid:
         exactness = scale_score(scale).save_midi(args.mid)
-        reporter.say(f"{args.mid}: {exactness.notes} notes, exact to {exactness.largest_error:.2g} cents")
+        reporter.say(f"{args.mid}: {counted(exactness.notes, 'note')}, exact to {exactness.largest_error:.2g} cents")
     if args.wav:
         heard = scale_score(scale).render_wav(args.wav)
         reporter.say(

@@ -18,6 +18,7 @@ POST_UNIT = 0.01  # s; the post's tones last 441 samples at 44.1 kHz
 DEFAULT_UNIT = 0.05  # s; long enough for a sampled instrument to speak
 REST_UNITS = 2  # the post's silence between batches, in tones
 MAX_UNIT = 60.0  # s
+MAX_DURATION = 1e9  # s; thirty years
 SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "": 1.0}  # by the unit of a duration
 _DURATION = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 ROUNDING = 1e-12  # so that 0.3 s hold three steps of 0.1 s
@@ -68,12 +69,12 @@ class Timing:
         """How many steps of ``layers`` notes, each with its rest, last no longer than ``duration`` s.
 
         Raises:
-            InputError: not even one does, or the duration is not finite.
+            InputError: not even one does, or the duration is longer than any piece.
         """
         step = self.step_units(layers) * self.unit
-        if not step * (1 - ROUNDING) <= duration < math.inf:
+        if not step * (1 - ROUNDING) <= duration <= MAX_DURATION:
             lasts = f"one step of {layers} voices lasts {step:g} s"
-            raise InputError(f"a duration of {duration:g} s makes no piece: {lasts}; take that or longer")
+            raise InputError(f"a duration of {duration:g} s makes no piece: {lasts}; take that to {MAX_DURATION:g} s")
         return math.floor(duration / step * (1 + ROUNDING))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import mido
+import numpy as np
 
 from gradmidi.files import whole_file
 from gradmidi.outputs.midi_events import closing_messages, note_events, setup_messages
@@ -33,11 +34,13 @@ def save_midi(score: Score, path: str | Path, tuning: str = "auto") -> PitchRepo
     Raises:
         InputError: an unknown tuning, or the file cannot be written.
     """
-    pitched = score.frequency[[not score.voices[i].percussion for i in score.layer]]
+    struck = ~(score.tied & score.held)
+    percussion = np.array([voice.percussion for voice in score.voices], dtype=bool)[score.layer]
+    pitched = score.frequency[struck & ~percussion]
     chosen = choose_tuning(tuning, pitched)
     with whole_file(Path(path)) as file:
         midi_file(score, chosen).save(file=file)
-    return pitch_report(pitched, chosen)
+    return pitch_report(pitched, chosen)._replace(drums=int((struck & percussion).sum()))
 
 
 def midi_file(score: Score, tuning: str) -> mido.MidiFile:

@@ -34,12 +34,21 @@ class Keys(NamedTuple):
 
 
 class PitchReport(NamedTuple):
-    """How exactly pitches went out: the tuning, notes, the largest error in cents, notes beyond the keys."""
+    """How exactly pitches went out.
+
+    Attributes:
+        tuning: one of :data:`TUNINGS`.
+        notes: pitched notes that are struck; a drone that sounds on is not struck again.
+        largest_error: cents.
+        out_of_range: notes beyond the keys.
+        drums: percussion notes.
+    """
 
     tuning: str
     notes: int
     largest_error: float
     out_of_range: int
+    drums: int = 0
 
 
 def check_tuning(tuning: str) -> None:

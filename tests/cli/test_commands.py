@@ -55,6 +55,9 @@ def test_render_takes_some_layers_a_scale_and_a_unit(norms, run_cli, tmp_path):
         (["norms.csv", "--mid", "a.mid", "--layers", "x"], "no layer is called 'x'"),
         (["norms.csv", "--wav", "a.wav", "--soundfont", "norms.csv"], "is not a SoundFont"),
         (["norms.csv", "--mid", "norms.csv/a.mid"], "cannot write"),
+        (["norms.csv", "--mid", "a.mid", "--duration", "1e308"], "a duration of 1e+308 s makes no piece"),
+        (["norms.csv", "--sine", "a.wav", "--duration", "1e308"], "a duration of 1e+308 s makes no piece"),
+        (["norms.csv", "--sine", "a.wav", "--container", "x"], "no container is called 'x'"),
         (["cut.csv", "--mid", "a.mid"], "cut.csv, line 2: 1 columns where the header has 2"),
         (["text.csv", "--mid", "a.mid"], "column 'a': 'x' is not a number"),
         (["empty.csv", "--mid", "a.mid"], "empty.csv is empty"),
@@ -206,6 +209,31 @@ def test_layers_that_share_a_voice_are_told(run_cli, tmp_path):
     joined = "20 layers play as 10 voices, joined by root-sum-square: block.0-1 (2)"
     assert json.loads(done.stdout)["voices"].startswith(joined)
     assert joined in run_cli("render", "deep.csv", "--mid", "x.mid", check=True).stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("norms", "options", "count"),
+    [
+        ([[1.0, 2.0], [1.0, float("nan")]], [], "3 notes and 1 drum,"),
+        ([[1.0], [float("inf")]], [], "1 note and 1 drum,"),
+        ([[float("nan")], [float("inf")]], [], "0 notes and 2 drums,"),
+        ([[1.0], [1.0], [4.0]], ["--style", "drone"], "2 notes,"),  # struck twice, though three are in the score
+    ],
+)
+def test_notes_and_drums_are_counted_as_they_are_struck(norms, options, count, run_cli, tmp_path):
+    Recording.from_arrays(norms).save(tmp_path / "n.csv")
+    done = run_cli("render", "n.csv", "--mid", "x.mid", "--json", *options, check=True)
+    assert json.loads(done.stdout)["files"][0]["detail"].startswith(count)
+
+
+def test_play_offers_nothing_that_it_cannot_use(run_cli, norms):
+    """A sine is written, not played."""
+    assert "sine" not in run_cli("play", "--help", check=True).stdout
+    done = run_cli("play", norms, "--container", "post")
+    assert done.returncode == 2
+    assert "--container" in done.stderr
+    for command in ("render", "train", "run"):
+        assert "--container" in run_cli(command, "--help", check=True).stdout
 
 
 def test_the_option_in_question_is_named(run_cli, healthy, tmp_path):

@@ -39,7 +39,7 @@ def test_play_sends_a_recording_and_a_file_alike(run_cli, healthy, tmp_path):
 
 
 def test_train_live_says_how_to_hear_steps_that_were_left_out(run_cli):
-    done = run_cli("train", "--steps", 30, "--seed", 1, "--unit", "20ms", "--live", "file:live.txt", check=True)
+    done = run_cli("train", "--steps", 30, "--seed", 1, "--unit", "100ms", "--live", "file:live.txt", check=True)
     assert "of 30 steps heard" in done.stderr
     assert "30 of 30" not in done.stderr
     assert "--pace wait" in done.stderr

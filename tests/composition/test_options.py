@@ -58,6 +58,8 @@ def test_what_is_not_a_duration(text: object) -> None:
         ({"timing": Timing(), "unit": 0.1}, "give it, or give unit and tempo"),
         ({"unit": "fast"}, "'fast' is not a length"),
         ({"unit": None, "tempo": "120"}, "tempo is '120'; it must be a number"),
+        ({"duration": "1e308"}, "a duration of 1e+308 s makes no piece"),
+        ({"duration": 1e308}, "a duration of 1e+308 s makes no piece"),
         ({"tempo": 5}, "a tempo of 5 is out of range"),
         ({"voices": 5}, "voices is 5"),
         ({"voices": "x.toml", "parts": []}, "not both"),

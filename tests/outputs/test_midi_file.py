@@ -13,6 +13,7 @@ from gradmidi.composition import compose
 from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
 from gradmidi.outputs.tuning import to_keys
+from gradmidi.recording import Recording
 from gradmidi.theory.pitch import key_to_hz
 
 
@@ -151,3 +152,40 @@ def test_bad_tuning_and_place(healthy, tmp_path):
     (tmp_path / "f").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         compose(healthy).save_midi(tmp_path / "f" / "g.mid")
+
+
+def test_a_drone_counts_the_notes_that_are_struck(tmp_path):
+    """Three steps on one tone and one on another are two notes, and so many note-ons are in the file."""
+    report = compose(Recording.from_arrays([[1.0], [1.0], [1.0], [4.0]]), style="drone").save_midi(tmp_path / "g.mid")
+    assert report.notes == len(by_mido(tmp_path / "g.mid")[0]) == 2
+
+
+def test_drums_are_counted_apart(sick, tmp_path):
+    report = compose(sick).save_midi(tmp_path / "g.mid")
+    assert (report.notes, report.drums) == (sum(len(found) for found in by_mido(tmp_path / "g.mid").values()) - 2, 2)
+
+
+@pytest.fixture
+def week_of_rest(tmp_path):
+    """Two layers that have a gradient in the first and the last of 2,500 steps only, at a minute a note."""
+    norms = np.full((2500, 2), np.nan)
+    norms[[0, -1]] = 1.0
+    recording = Recording(("a", "b"), np.arange(2500), norms, gaps=np.isnan(norms))
+    compose(recording, timing=Timing(60.0)).save_midi(tmp_path / "g.mid")
+    return tmp_path / "g.mid"
+
+
+@pytest.mark.parametrize("reader", [by_mido, by_symusic, by_miditoolkit])
+def test_rests_longer_than_the_format_holds_are_divided(reader, week_of_rest):
+    """A delta time has 28 bits; from note to note here are 2,499 steps of 4 minutes, 599,760,000 ticks of 1 ms."""
+    for part in reader(week_of_rest).values():
+        first, last = (onset for onset, _ in part)
+        assert last - first == 2499 * 4 * 60_000
+
+
+def test_no_delta_time_is_longer_than_four_bytes(week_of_rest, tmp_path, need_program):
+    assert max(message.time for track in mido.MidiFile(week_of_rest).tracks for message in track) < 2**28
+    need_program("midicsv", "csvmidi")
+    subprocess.run(["midicsv", week_of_rest, tmp_path / "g.csv"], check=True)
+    subprocess.run(["csvmidi", tmp_path / "g.csv", tmp_path / "again.mid"], check=True)
+    assert week_of_rest.read_bytes() == (tmp_path / "again.mid").read_bytes()

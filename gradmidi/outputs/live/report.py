@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradmidi.printable import counted
+
 
 @dataclass(frozen=True)
 class LiveReport:
@@ -44,12 +46,12 @@ class LiveReport:
     failure: str = ""
 
     def __str__(self) -> str:
-        steps = f"{self.heard} of {self.steps} steps heard, " if self.steps else ""
-        alarms = f"{self.alarms} alarms ({self.merged} merged), " if self.alarms else ""
+        steps = f"{self.heard} of {counted(self.steps, 'step')} heard, " if self.steps else ""
+        alarms = f"{counted(self.alarms, 'alarm')} ({self.merged} merged), " if self.alarms else ""
         times = " / ".join(f"{1000 * s:.2f}" for s in (self.late_p50, self.late_p99, self.late_max))
         text = (
-            f"{self.port} ({self.system}): {steps}{alarms}{self.notes} notes, "
+            f"{self.port} ({self.system}): {steps}{alarms}{counted(self.notes, 'note')}, "
             f"late by {times} ms (p50 / p99 / max), {self.late} by more than 10 ms"
         )
-        dropped = f"; {self.dropped} were overdue by a second and left out" if self.dropped else ""
+        dropped = f"; {counted(self.dropped, 'note')} overdue by a second and left out" if self.dropped else ""
         return text + dropped + (f"; ended early: {self.failure}" if self.failure else "")
