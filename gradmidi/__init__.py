@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradmidi.composition import compose
-    from gradmidi.errors import InputError, MissingPartError
+    from gradmidi.errors import InputError, MissingPartError, Notice
     from gradmidi.measure.probe import GradientProbe
     from gradmidi.outputs.live import play
     from gradmidi.outputs.sine import render_sine
@@ -26,6 +26,7 @@ _HOME = {
     "GradientProbe": "gradmidi.measure.probe",
     "InputError": "gradmidi.errors",
     "MissingPartError": "gradmidi.errors",
+    "Notice": "gradmidi.errors",
     "Recording": "gradmidi.recording",
     "Scale": "gradmidi.theory.scale",
     "Score": "gradmidi.score",
@@ -39,6 +40,7 @@ __all__ = [
     "GradientProbe",
     "InputError",
     "MissingPartError",
+    "Notice",
     "Recording",
     "Scale",
     "Score",

@@ -27,3 +27,11 @@ class MissingPartError(_Plain, RuntimeError):
 
 class TrainingWarning(_Plain, UserWarning):
     """Said once when gradmidi switches itself off, or cannot measure, rather than disturb the training."""
+
+
+class Notice(_Plain, UserWarning):
+    """Said once, through ``warnings``, of what gradmidi did with something of yours that it was not asked about.
+
+    Such as an earlier recording that is kept under another name. Nothing is wrong; silence it with
+    ``warnings.simplefilter("ignore", gradmidi.Notice)``.
+    """

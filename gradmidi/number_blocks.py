@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import BinaryIO, NamedTuple
 
@@ -21,6 +22,7 @@ from gradmidi.errors import InputError
 BLOCK_BYTES = 2**24
 # Importing pandas takes half a second, which its parser, three times as fast as NumPy's, gains back from here on.
 PANDAS_BYTES = 2**26
+COMMENT, COMMENT_LINE = re.compile(rb"(?m)^#[^\n]*"), re.compile(rb"(?m)^#[^\n]*\n?")
 
 Parser = Callable[[bytes, str], NDArray[np.float64]]
 
@@ -42,6 +44,9 @@ class NumberReader:
         columns: names of the C columns, for messages.
         delimiter: one character.
         large: the file is worth the import of pandas, if it is installed.
+
+    Attributes:
+        comments: the lines between the rows that begin with ``#``, as far as was read.
     """
 
     file: BinaryIO
@@ -49,6 +54,7 @@ class NumberReader:
     columns: Sequence[str]
     delimiter: str
     large: bool = False
+    comments: list[str] = field(default_factory=list)
 
     def blocks(self) -> Iterator[Block]:
         """The rows; empty lines are left out.
@@ -63,12 +69,17 @@ class NumberReader:
             begin = self.file.tell() - len(lines)
             if b"\r" in lines:
                 lines = lines.replace(b"\r\n", b"\n")
-            if not lines.isspace():
-                block = None if has_empty_cells else self._without_empty_cells(lines, parse)
+            rows = self._without_comments(lines) if b"#" in lines else lines
+            if rows and not rows.isspace():
+                block = None if has_empty_cells else self._without_empty_cells(rows, parse)
                 if block is None:
-                    block = self._with_empty_cells(lines, parse)
+                    block = self._with_empty_cells(rows, parse)
                     has_empty_cells = block is not None
-                yield block or self._cell_by_cell(lines, begin)
+                yield block or self._cell_by_cell(COMMENT.sub(b"", lines), begin)
+
+    def _without_comments(self, lines: bytes) -> bytes:
+        self.comments += (line.decode("utf-8", errors="replace") for line in COMMENT.findall(lines))
+        return COMMENT_LINE.sub(b"", lines)
 
     def _without_empty_cells(self, lines: bytes, parse: Parser) -> Block | None:
         """``None`` for what the parser refuses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradmidi.errors import InputError
+
+RESUMED = "resumed"  # key of the steps at which a run was resumed into the same recording
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,21 @@ class Recording:
         part = slice(start, stop)
         metrics = {name: values[part] for name, values in self.metrics.items()}
         return Recording(self.layers, self.steps[part], self.norms[part], metrics, self.meta, self.gaps[part])
+
+    def seams(self) -> NDArray[np.int64]:
+        """Positions of the rows at which a run was resumed into the same recording.
+
+        They are found by ``meta["resumed"]``, the steps of those rows. A step that occurs several times, as when a run
+        is resumed from an older checkpoint, is looked for from the end.
+        """
+        found: list[int] = []
+        end = len(self)
+        for step in reversed(re.findall(r"-?\d+", self.meta.get(RESUMED, ""))):
+            rows = np.flatnonzero(self.steps[:end] == int(step))
+            if len(rows):
+                end = int(rows[-1])
+                found.insert(0, end)
+        return np.array(found, dtype=np.int64)
 
     def only(self, patterns: Iterable[str]) -> Recording:
         """The layers whose names fit one of the names or globs (``"conv*"``), in the recording's order.

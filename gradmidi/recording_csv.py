@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.existing import OTHER_WAYS, last_step
 from gradmidi.files import whole_file
-from gradmidi.recording import Recording
+from gradmidi.record_file import RecordFile, refuse_if_recorded
+from gradmidi.recording import RESUMED, Recording
 from gradmidi.recording_path import check_recording_path
 
 FORMAT = "gradmidi recording 1"
@@ -36,13 +38,21 @@ class RecordingWriter:
     is cut back to the last whole line before the error is passed on.
 
     Args:
-        path: the file; an existing one is replaced.
+        path: the file.
         layers: names of the L layers.
         metrics: names of the numbers that go with every step, ``("epoch", "loss")`` by default.
-        meta: text by key, written on top.
+        meta: text by key, written on top; a file that is appended to keeps its own.
+        existing: what happens to an earlier recording of that name: ``"keep"`` renames it to ``norms.1.csv``, or the
+            next free number; ``"append"`` goes on behind its last step; ``"replace"`` drops it.
+        on_taken: called when a later writer of this process takes the file.
+
+    Attributes:
+        next_step: the step after the last one of a file that is appended to, else None.
+        notices: what a person should know about the earlier file, one line each.
 
     Raises:
-        InputError: the file cannot be written, or its name promises another kind of file.
+        InputError: the file cannot be written, another process records to it, it has other columns than what is to be
+            appended, or its name promises another kind of file.
     """
 
     def __init__(
@@ -51,23 +61,53 @@ class RecordingWriter:
         layers: Sequence[str],
         metrics: Sequence[str] = METRICS,
         meta: Mapping[str, object] | None = None,
+        existing: str = "keep",
+        on_taken: Callable[[], object] | None = None,
     ) -> None:
-        self.path = Path(path)
         self.layers = tuple(layers)
         self.metrics = tuple(metrics)
-        check_recording_path(self.path)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("wb", buffering=0)
-            self._meta = dict(meta or {})
-            self._write_head()
-        except OSError as error:
-            reason = "a file is in the way of its folder" if isinstance(error, FileExistsError) else error.strerror
-            raise InputError(f"cannot write {self.path}: {reason}; choose another folder") from error
+        self._meta = dict(meta or {})
+        check_recording_path(Path(path))
+        self._place = RecordFile(Path(path), self._head(), existing, self._take_columns, on_taken)
+        self._file = self._place.raw
+        self._can_be_cut = not self._place.is_stream
+        self.next_step = self._place.next_step
+        self.notices = tuple(self._place.notices)
+        self._seam = self.next_step is not None
+        self._head_bytes = 0 if self._seam else self._place.size
 
-    def _write_head(self) -> None:
-        self._file.write(_head(self.layers, self.metrics, self._meta).encode())
-        self._head_bytes = self._file.tell()
+    @property
+    def path(self) -> Path:
+        """Where the recording is by now, as a later writer may have renamed it.
+
+        Raises:
+            InputError: it has been replaced, or went into a device or a pipe.
+        """
+        return self._place.found()
+
+    def _head(self) -> bytes:
+        return _head(self.layers, self.metrics, self._meta).encode()
+
+    def _take_columns(self, head: list[str], shown: str) -> int:
+        """Go on under the head of an earlier file; gives how many columns it has.
+
+        Raises:
+            InputError: it has other layers, or lacks a metric of ours.
+        """
+        names = next(csv.reader([head[-1]]), [])
+        metrics = tuple(names[1 : len(names) - len(self.layers)])
+        mine = _head(self.layers, metrics, {}).splitlines()
+        if mine[-1] != head[-1] or mine[1] not in head or not set(self.metrics) <= set(metrics):
+            raise InputError(f"{shown} cannot be appended to: {self._difference(names)}; {OTHER_WAYS}")
+        self.metrics = metrics
+        return len(names)
+
+    def _difference(self, names: list[str]) -> str:
+        here = next(csv.reader([self._head().decode().splitlines()[-1]]))
+        missing, other = ([name for name in a if name not in b] for a, b in ((here, names), (names, here)))
+        told = [f"it has no column {missing[0]!r}"] if missing else []
+        told += [f"this run has no {other[0]!r}"] if other else []
+        return " and ".join(told or ["its columns stand in another order"])
 
     def append(
         self,
@@ -83,28 +123,37 @@ class RecordingWriter:
         """
         given = metrics or {}
         row = _line(step, [given.get(name, float("nan")) for name in self.metrics], norms, gaps).encode()
-        before = self._file.tell()
+        if self._seam:
+            row = f"# {RESUMED}: {step}\n".encode() + row
+        before = self._file.tell() if self._can_be_cut else 0
         try:
             written = self._file.write(row)
             if written != len(row):
                 raise OSError(28, "the disk is full")
         except OSError:
-            os.ftruncate(self._file.fileno(), before)
-            self._file.seek(before)
+            if self._can_be_cut:
+                os.ftruncate(self._file.fileno(), before)
+                self._file.seek(before)
             raise
+        self._seam = False
+
+    def holds(self, step: int) -> bool:
+        """Whether ``step`` is the last one that was appended; False where the file cannot be read back."""
+        return not self._place.is_stream and last_step(self._file) == step
 
     def add_metric(self, name: str) -> bool:
         """A further column, before the first step; False afterwards, where the lines so far would not fit."""
-        if self._file.tell() != self._head_bytes:
+        if name in self.metrics:  # which the file brought with it
+            return True
+        if self._place.is_stream or self._file.tell() != self._head_bytes:
             return False
-        self._file.truncate(0)
-        self._file.seek(0)
         self.metrics = (*self.metrics, name)
-        self._write_head()
+        self._place.begin(self._head())
+        self._head_bytes = self._place.size
         return True
 
     def close(self) -> None:
-        self._file.close()
+        self._place.close()
 
     def __enter__(self) -> RecordingWriter:
         return self
@@ -117,6 +166,7 @@ class RecordingWriter:
 
 def save(recording: Recording, path: Path) -> None:
     """See :meth:`Recording.save`."""
+    refuse_if_recorded(path)
     with whole_file(path) as file:
         file.write(_head(recording.layers, tuple(recording.metrics), recording.meta).encode())
         columns = [recording.metrics[name].tolist() for name in recording.metrics]
@@ -154,7 +204,8 @@ def _line(
     norms: Sequence[float] | NDArray[np.floating],
     gaps: Sequence[bool] | NDArray[np.bool_] | None,
 ) -> str:
-    numbers = [repr(float(value)) for value in norms]
+    values = norms.tolist() if isinstance(norms, np.ndarray) else norms  # which makes Python's floats all at once
+    numbers = [repr(float(value)) for value in values]
     if gaps is not None:
         numbers = ["" if gap else number for gap, number in zip(gaps, numbers, strict=True)]
     # A whole number (an epoch) reads better without ".0" and is the same number.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -11,13 +12,14 @@ import numpy as np
 
 from gradmidi.errors import InputError
 from gradmidi.number_blocks import PANDAS_BYTES, NumberReader
-from gradmidi.recording import Recording
+from gradmidi.recording import RESUMED, Recording
 from gradmidi.recording_csv import FORMAT, OWN_KEYS, STEP, layer_column
 
 # Columns of a plain CSV (one without our metadata) that are not layers, by the names people give them.
 METRIC_COLUMNS = frozenset(
     ("epoch", "loss", "train_loss", "val_loss", "lr", "learning_rate", "time", "seconds", "accuracy", "acc", "skipped")
 )
+RESUMED_AT = re.compile(rf"# {RESUMED}: (-?\d+)\s*$")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -105,7 +107,8 @@ def _recording(path: Path, file: BinaryIO, head: Head) -> Recording:
     others = [i for i in range(len(names)) if i not in set(where)]
     large = path.stat().st_size >= PANDAS_BYTES
     norms, gaps, rest = [], [], []
-    for block in NumberReader(file, str(path), names, head.delimiter, large).blocks():
+    reader = NumberReader(file, str(path), names, head.delimiter, large)
+    for block in reader.blocks():
         norms.append(block.values[:, where])
         gaps.append(block.empty[:, where])
         rest.append(block.values[:, others])
@@ -116,6 +119,8 @@ def _recording(path: Path, file: BinaryIO, head: Head) -> Recording:
     if not (np.isfinite(steps) & (steps == np.floor(steps))).all():
         raise InputError(f"{path}: the column 'step' must hold whole numbers")
     meta = {key: value for key, value in head.meta.items() if key not in OWN_KEYS}
+    if resumed := [match[1] for line in reader.comments if (match := RESUMED_AT.match(line))]:
+        meta[RESUMED] = ", ".join([*filter(None, [meta.get(RESUMED)]), *resumed])
     return Recording(tuple(layers), steps.astype(np.int64), np.concatenate(norms), metrics, meta, np.concatenate(gaps))
 
 

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.elsewhere import RecordedElsewhere
-from gradmidi.errors import InputError, TrainingWarning
+from gradmidi.errors import InputError, Notice, TrainingWarning
+from gradmidi.existing import check_existing
 from gradmidi.findings import Tally
+from gradmidi.forking import keep_from_children
 from gradmidi.recording import Recording
 from gradmidi.recording_csv import METRICS, RecordingWriter
 from gradmidi.recording_path import check_recording_path
@@ -42,6 +44,8 @@ def listen(
     optimizer: Optimizer | Sequence[Optimizer],
     *,
     path: str | Path | None = None,
+    existing: str = "keep",
+    first_step: int | None = None,
     live: str | None = None,
     metrics: Sequence[str] = METRICS,
     meta: Mapping[str, object] | None = None,
@@ -65,8 +69,13 @@ def listen(
     Args:
         model: the network; several go into an ``nn.ModuleDict``.
         optimizer: the torch optimizer, or several.
-        path: a CSV to append every step to, so that a killed run keeps what it has; memory then stays flat. Without it
-            the rows are kept in memory, 9 bytes a layer and step.
+        path: a CSV that every step is written to at once, so that a killed run keeps what it has; memory then stays
+            flat. Without it the rows are kept in memory, 9 bytes a layer and step.
+        existing: what happens to an earlier recording at ``path``. ``"keep"`` renames it to ``norms.1.csv``, or the
+            next free number, so that ``path`` is always the newest run; ``"append"`` continues it, with the same layers
+            and metrics; ``"replace"`` drops it. A file without a step is replaced in every case.
+        first_step: number of the first step. If not given, 0, or the one after the last step of a file that is
+            continued.
         live: name of a MIDI port to play on while training; ``"gradmidi"`` opens a virtual port of that name.
         metrics: columns besides the layers, filled by :meth:`Session.log`. In memory, and in a file before its first
             step, a name that is logged without being declared here becomes a column as well.
@@ -86,7 +95,8 @@ def listen(
     Cost: that of the probe; with ``path`` one small write a step (about 5 µs and 1 µs a layer).
 
     Raises:
-        InputError: an argument that cannot be used; nothing is attached then.
+        InputError: an argument that cannot be used, a file that another process records to, or one with other columns
+            that was to be continued; nothing is attached then.
         MissingPartError: what live sound needs is not installed.
     """
     from gradmidi.measure.probe import GradientProbe
@@ -94,21 +104,17 @@ def listen(
     probing = {**(probe_options or {})}
     probing |= {name: composer_options.pop(name) for name in PROBE_OPTIONS & composer_options.keys()}
     _check_names(composer_options)
-    session = Session(
+    return Session(
         lambda on_step: _checked(GradientProbe(model, optimizer, on_step, ranks=ranks, **probing), composer_options),
         path=path,
+        existing=existing,
+        first_step=first_step,
         metrics=metrics,
         meta={"model": type(model).__name__, **(meta or {})},
         late=late,
         ranks=ranks,
+        play=None if live is None else (live, live_options or {}, composer_options),
     )
-    if live is not None:
-        try:
-            session.play(live, live_options or {}, composer_options)
-        except BaseException:
-            session.detach()
-            raise
-    return session
 
 
 PROBE_OPTIONS = frozenset({"layers", "parameters", "quantities", "when", "every", "scaler"})
@@ -132,6 +138,7 @@ class Probe(Protocol):
 
     @property
     def steps(self) -> int: ...
+    def count_from(self, step: int) -> None: ...
     def note(self, **values: Any) -> None: ...
     def attach(self) -> None: ...
     def flush(self) -> None: ...
@@ -161,13 +168,16 @@ class Session:
 
     Args:
         make_probe: from the receiver of rows to the probe, attached.
-        path, metrics, meta, late, ranks: see :func:`listen`.
+        path, existing, first_step, metrics, meta, late, ranks: see :func:`listen`.
+        play: port, options of live sound and of the composer, as :meth:`play` takes them; None for no sound.
+        tell: called with each line about an earlier recording; a warning of the kind :class:`Notice` by default.
 
     Attributes:
         layers: names of the L layers.
 
     Raises:
-        InputError: the file at ``path`` cannot be written; the probe is detached.
+        InputError: the file at ``path`` cannot be written or appended to; the probe is detached.
+        MissingPartError: as :func:`listen`; no file was touched.
     """
 
     says_findings = True  # at the end, as a warning; a subclass may leave that to someone else
@@ -177,10 +187,14 @@ class Session:
         make_probe: Callable[[Callable[[StepNorms], None]], Probe],
         *,
         path: str | Path | None = None,
+        existing: str = "keep",
+        first_step: int | None = None,
         metrics: Sequence[str] = METRICS,
         meta: Mapping[str, object] | None = None,
         late: bool = False,
         ranks: str = "first",
+        play: tuple[str, Mapping[str, Any], Mapping[str, Any]] | None = None,
+        tell: Callable[[str], object] | None = None,
     ) -> None:
         from gradmidi.measure.setups import launched_rank, path_here, records_here
 
@@ -207,25 +221,42 @@ class Session:
         self._columns = tuple(dict.fromkeys([*metrics, *self._probe.metrics]))
         self._known = frozenset(self._columns)
         self._tally = Tally(self.layers)
+        self._begun: int | None = None  # the step that was handed on last, perhaps not to everyone
+        self._first = 0
+        keep_from_children(self)
         try:
-            self._record()
-        except InputError:
-            self._probe.detach()
+            check_existing(existing)
+            if play is not None:  # before any file is touched, as a port may well be missing
+                self.play(*play)
+            self._record(existing, tell or _tell)
+            self._count_from(first_step)
+        except BaseException:
+            _in_spite_of_interrupts(self._probe.detach, partial(self._close, well=False))
             raise
 
-    def _record(self) -> None:
+    def _record(self, existing: str, tell: Callable[[str], object]) -> None:
         from gradmidi.measure.store import RowStore
 
+        self._store: RowStore | RecordingWriter
+        name = "recording" if self._path is None else f"recording to {self._path}"
         if self._path is None:
             self._store = RowStore(self.layers, self._columns)
-            self._receivers["recording"] = self._store.append
-            self._add_metric = self._store.add_metric
         else:
-            writer = RecordingWriter(self._path, self.layers, self._columns, self._meta)
+            self._store = writer = RecordingWriter(
+                self._path, self.layers, self._columns, self._meta, existing, partial(self._end, well=False)
+            )
             self._closers.append(lambda _: writer.close())
-            self._receivers[f"recording to {self._path}"] = writer.append
-            self._add_metric = writer.add_metric
-        self._receivers["report"] = self._tally.append
+            for notice in writer.notices:
+                tell(notice)
+        self._add_metric = self._store.add_metric
+        self._receivers = {name: self._store.append, "report": self._tally.append, **self._receivers}
+
+    def _count_from(self, first_step: int | None) -> None:
+        if first_step is None:
+            first_step = getattr(self._store, "next_step", None)
+        if first_step:
+            self._first = first_step
+            self._probe.count_from(first_step)
 
     def play(self, port: str, live_options: Mapping[str, Any], composer_options: Mapping[str, Any]) -> None:
         """Play every step from now on on a MIDI port, on rank 0; the options are those of :func:`listen`."""
@@ -265,12 +296,13 @@ class Session:
         self._release(everything=True)
         if self._elsewhere:
             return RecordedElsewhere.of(self.layers)
-        if self._path is None:
+        if not isinstance(self._store, RecordingWriter):
             return self._store.recording(self._meta)
+        path = self._store.path
         try:
-            return Recording.load(self._path)
+            return Recording.load(path)
         except InputError:
-            if self.report.steps or not self._path.exists():
+            if self.report.steps or not path.exists():
                 raise
             return self._nothing()
 
@@ -297,7 +329,7 @@ class Session:
             if self._late is None:
                 self.log_coming(**others)
             else:
-                late = self._late.setdefault(self._probe.steps - 1, {})
+                late = self._late.setdefault(self._next_step - 1, {})
                 late |= {name: float(value) for name, value in others.items()}
         except Exception as error:
             _warn(f"gradmidi could not log {', '.join(metrics)}: {error}")
@@ -323,15 +355,24 @@ class Session:
         """Take every hook away and close file and port; may be called twice."""
         self._end(well=True)
 
+    def leave_to_parent(self) -> None:
+        """See :class:`gradmidi.forking.Inherited`."""
+        for shared in (self._held, self._receivers, self._closers):
+            shared.clear()
+        self._findings_said = self._silence_said = True
+
     def _end(self, well: bool) -> None:
-        self._probe.detach()
-        self._release(everything=True)
-        self._ended = self._ended or bool(self._closers)
-        while self._closers:
-            self._guarded("closing", partial(self._closers.pop(), well))
+        # A second Ctrl-C, or the first at the very end, must not cost the last rows.
+        release, close = partial(self._release, everything=True), partial(self._close, well)
+        _in_spite_of_interrupts(self._probe.detach, release, close)
         if well:  # an exception speaks for itself
             self._say_silence()
         self._say_findings()
+
+    def _close(self, well: bool) -> None:
+        self._ended = self._ended or bool(self._closers)
+        while self._closers:
+            self._guarded("closing", partial(self._closers.pop(), well))
 
     def _say_silence(self) -> None:
         if not self._silence_said and (reason := self._probe.silence()):
@@ -356,19 +397,33 @@ class Session:
         self._held.append((row, {**self._kept, **row.metrics}))
         self._release(everything=self._late is None)
 
+    @property
+    def _next_step(self) -> int:
+        return self._first + self._probe.steps
+
     def _release(self, everything: bool) -> None:
-        """Hand on the rows whose numbers are all known: in a late session all but the newest step's."""
-        while self._held and (everything or self._held[0][0].step < self._probe.steps - 1):
-            row, metrics = self._held.pop(0)
+        """Hand on the rows whose numbers are all known: in a late session all but the newest step's.
+
+        A row leaves ``_held`` only when everyone has it, so that Ctrl-C in between does not lose it.
+        """
+        while self._held and (everything or self._held[0][0].step < self._next_step - 1):
+            row, metrics = self._held[0]
             if self._late:
-                metrics = {**metrics, **self._late.pop(row.step, {})}
-                self._late = {step: numbers for step, numbers in self._late.items() if step > row.step}
+                metrics = {**metrics, **self._late.get(row.step, {})}
+                self._late = {step: numbers for step, numbers in self._late.items() if step >= row.step}
             if not metrics.keys() <= self._known:
                 self._meet(metrics)
-            gaps = None if row.gaps is self._no_gaps else self._gaps_of(row)
-            for name, receive in list(self._receivers.items()):
-                if not self._guarded(name, receive, row.step, row.norms, metrics, gaps):
-                    del self._receivers[name]
+            interrupted = row.step == self._begun
+            self._begun = row.step
+            if not (interrupted and self._store.holds(row.step)):
+                self._hand_on(row, metrics)
+            del self._held[0]
+
+    def _hand_on(self, row: StepNorms, metrics: Numbers) -> None:
+        gaps = None if row.gaps is self._no_gaps else self._gaps_of(row)
+        for name, receive in list(self._receivers.items()):
+            if not self._guarded(name, receive, row.step, row.norms, metrics, gaps):
+                del self._receivers[name]
 
     def _gaps_of(self, row: StepNorms) -> NDArray[np.bool_] | None:
         """None without gaps, as outputs are quicker then; most rows share one array, which is looked at once."""
@@ -407,6 +462,24 @@ class Session:
             _warn(f"gradmidi: {name} stopped, the training goes on: {type(error).__name__}: {error}")
             return False
         return True
+
+
+def _in_spite_of_interrupts(*calls: Callable[[], object]) -> None:
+    """Make all the calls, of which each may be made twice; a Ctrl-C that comes meanwhile is raised afterwards."""
+    interrupt = None
+    for call in calls:
+        try:
+            call()
+        except KeyboardInterrupt as error:
+            interrupt = error
+            call()
+    if interrupt is not None:
+        raise interrupt
+
+
+def _tell(message: str) -> None:
+    with suppress(Notice):  # someone has turned warnings into errors
+        warnings.warn(message, Notice, stacklevel=5)
 
 
 def _warn(message: str) -> None:

@@ -7,7 +7,9 @@ is bit for bit the same. When it ends, in whatever way, the recording is whole a
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from gradmidi.cli.live_options import add_live_options, check_live_options
 from gradmidi.cli.options import add_sine_options, add_sound_options
 from gradmidi.cli.render import TARGETS
 from gradmidi.errors import InputError, MissingPartError
+from gradmidi.existing import EXISTING
 
 if TYPE_CHECKING:
     from gradmidi.cli.console import Reporter
@@ -35,8 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = LIMITS
     parser.usage = "gradmidi run [options] -- COMMAND [ARGUMENT ...]"
     parser.add_argument("program", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: python train.py --lr 1")
+    parser.add_argument("--out", metavar="DIR", default="out", help="where norms.csv goes (default: out)")
     parser.add_argument(
-        "--out", metavar="DIR", default="out", help="where norms.csv goes, in place of an earlier one (default: out)"
+        "--existing",
+        metavar="WHAT",
+        choices=EXISTING,
+        default="keep",
+        help="an earlier norms.csv: keep it as norms.1.csv (default), append to it or replace it",
     )
     for name, help_line in TARGETS:
         parser.add_argument(f"--{name}", metavar="FILE", help=f"when the script has ended: {help_line}")
@@ -67,9 +75,12 @@ def run(args: argparse.Namespace) -> int:
     with TemporaryDirectory(prefix="gradmidi-run-") as name:
         folder = Path(name)
         code = run_child(command, give(handover, folder))
-        found = [Path(args.out) / path.name for path in recordings(handover, folder)]
+        begun = recordings(handover, folder)
+    found = [Path(args.out) / path.name for path in begun]
     reporter = Reporter(argparse.Namespace(json=False, quiet=args.quiet))
     try:
+        for notice in chain(*begun.values()):
+            reporter.say(notice.replace(f"{handover.out}{os.sep}", f"{args.out}{os.sep}"))
         _finish(args, found, Path(args.out) / handover.path(len(found) + 1).name, targets, reporter)
     except (InputError, MissingPartError) as error:
         # The exit code is the script's, whatever becomes of the music.
@@ -90,7 +101,8 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
     args.soundfont = args.soundfont and str(Path(args.soundfont).resolve())
     composing = compose_options(args)
     live = None if args.live is None else args.live or OWN_PORT
-    return Handover(Path(args.out).resolve(), {"title": shlex.join(command)}, live, live_arguments(args), composing)
+    title = {"title": shlex.join(command)}
+    return Handover(Path(args.out).resolve(), title, args.existing, live, live_arguments(args), composing)
 
 
 def _check_port(handover: Handover) -> None:

@@ -179,6 +179,7 @@ class Composer:
         found = [(self._time_of(event, onsets), event.kind, event.text) for event in events]
         tens = self._new_tens(steps)
         found += [(float(starts[i]), "step", f"step {steps[i]}") for i in tens]
+        found += [(float(starts[i]), "resumed", f"resumed at step {steps[i]}") for i in recording.seams()]
         found += [(float(starts[i]), "epoch", f"epoch {metrics['epoch'][i]:g}") for i in self._new_epochs(recording)]
         found += [(float(starts[i]), "loss", f"loss {losses[i]:.6g}") for i in range(len(losses))]
         found.sort(key=lambda mark: mark[0])

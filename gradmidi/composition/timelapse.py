@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradmidi.composition.events import ANOMALIES, Event, Spotted, Watch
 from gradmidi.errors import InputError
-from gradmidi.recording import Recording
+from gradmidi.recording import RESUMED, Recording
 
 CHUNK_ROWS = 16_384  # rows looked at together: memory stays flat, whatever the length
 NEVER = np.iinfo(np.int64).max
@@ -69,10 +69,17 @@ def time_lapse(recording: Recording, bins: int) -> TimeLapse:
         zero_before |= (found[:, :, KIND["zero"]] != NEVER).any(axis=0)
     gaps = norms == -np.inf
     metrics = {name: _reduced(values, edges) for name, values in recording.metrics.items()}
+    meta = {**recording.meta, **_resumed(recording, edges)}
     binned = Recording(
-        recording.layers, recording.steps[edges[:-1]], np.where(gaps, np.nan, norms), metrics, recording.meta, gaps
+        recording.layers, recording.steps[edges[:-1]], np.where(gaps, np.nan, norms), metrics, meta, gaps
     )
     return TimeLapse(binned, events)
+
+
+def _resumed(recording: Recording, edges: NDArray[np.int64]) -> dict[str, str]:
+    """The seams as metadata of the bins that they are in."""
+    bins = np.searchsorted(edges, recording.seams(), side="right") - 1
+    return {RESUMED: ", ".join(map(str, recording.steps[edges[bins]].tolist()))} if len(bins) else {}
 
 
 def _chunks(bins: int, rows: int) -> Iterator[tuple[int, int]]:

@@ -94,7 +94,7 @@ class CsvLog:
             reader = csv.reader(file, delimiter=self._head.delimiter)
             try:
                 for cells in reader:
-                    if cells:
+                    if cells and not cells[0].startswith("#"):
                         yield self._head.lines + reader.line_num, cells
             except csv.Error as error:
                 raise InputError(f"{self._path}, line {self._head.lines + reader.line_num}: {error}") from None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import atexit
-import os
-from typing import Any
+from functools import partial
 from weakref import WeakSet
 
 from torch.optim import Optimizer
 
+from gradmidi.errors import InputError
 from gradmidi.measure.finding import living_optimizers, model_of
-from gradmidi.measure.handover import Handover, claim_number, take
+from gradmidi.measure.handover import Handover, claim_number, take, tell_of
 from gradmidi.measure.meter import warn
 from gradmidi.measure.probe import GradientProbe
-from gradmidi.measure.row import StepNorms
 from gradmidi.measure.setups import is_sharded, launched_rank
 from gradmidi.session import Session
 
@@ -57,21 +56,9 @@ class AutoListener:
 
 
 class UnattendedSession(Session):
-    """Detaches by itself when its training is dropped; a forked process that inherits it leaves file and port alone."""
+    """Detaches by itself when its training is dropped."""
 
     says_findings = False  # `gradmidi run` says them when the script has ended
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._process = os.getpid()
-        super().__init__(*args, **kwargs)
-
-    def detach(self) -> None:
-        if os.getpid() == self._process:
-            super().detach()
-
-    def _receive(self, row: StepNorms) -> None:
-        if os.getpid() == self._process:
-            super()._receive(row)
 
     def __del__(self) -> None:
         # On CUDA the last rows are still on their way; a port has to hear the end of its notes.
@@ -81,12 +68,23 @@ class UnattendedSession(Session):
 
 def _session(handover: Handover, optimizers: list[Optimizer], number: int) -> UnattendedSession:
     model = model_of(optimizers)
-    session = UnattendedSession(
+    told: list[str] = []
+    begin = partial(
+        UnattendedSession,
         lambda on_step: GradientProbe(model, optimizers, on_step),
         path=handover.path(number),
         metrics=(),
         meta={**handover.meta, "model": type(model).__name__, "optimizer": _names(optimizers)},
+        tell=told.append,
     )
+    try:
+        session = begin(existing=handover.existing)
+    except InputError as error:
+        if handover.existing != "append":
+            raise
+        told.append(str(error))  # the script has begun: better heard in a file of its own than not at all
+        session = begin(existing="keep")
+    tell_of(number, told)
     if handover.live is not None and number == 1:
         try:
             session.play(handover.live, handover.live_options, handover.composer_options)

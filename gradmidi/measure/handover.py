@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +21,14 @@ class Handover(NamedTuple):
     Attributes:
         out: absolute folder for the recordings.
         meta: kept with each recording.
+        existing: what happens to an earlier file, as in :func:`gradmidi.listen`.
         live: port to play the first one on, as in :func:`gradmidi.listen`; None for no live sound.
         live_options, composer_options: as in :func:`gradmidi.listen`.
     """
 
     out: Path
     meta: Mapping[str, str]
+    existing: str = "keep"
     live: str | None = None
     live_options: Mapping[str, Any] = {}
     composer_options: Mapping[str, Any] = {}
@@ -61,10 +64,16 @@ def claim_number() -> int:
             number += 1
 
 
-def recordings(handover: Handover, folder: Path) -> list[Path]:
-    """The files that were begun during the run, in the order in which they were."""
-    claimed = len(list(folder.glob(f"{CLAIM}*")))
-    return [path for number in range(1, claimed + 1) if (path := handover.path(number)).exists()]
+def tell_of(number: int, notices: Sequence[str]) -> None:
+    """Say that the file of a claimed number was begun, and what a person should know about it."""
+    (_folder() / f"{CLAIM}{number}").write_text(json.dumps(list(notices)))
+
+
+def recordings(handover: Handover, folder: Path) -> dict[Path, list[str]]:
+    """The files that were begun during the run, in the order in which they were, and what was told of each."""
+    claims = {int(claim.name.removeprefix(CLAIM)): claim.read_text() for claim in folder.glob(f"{CLAIM}*")}
+    begun = {handover.path(number): json.loads(told) for number, told in sorted(claims.items()) if told}
+    return {path: notices for path, notices in begun.items() if path.exists()}
 
 
 def _folder() -> Path:

@@ -11,9 +11,10 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from gradmidi.forking import keep_from_children
 from gradmidi.measure.amp import WatchedStep, scale_of, scales_itself
 from gradmidi.measure.backward import AfterBackward
-from gradmidi.measure.meter import Meter, say_once_and_stop
+from gradmidi.measure.meter import Meter, say_once_and_stop, warn
 from gradmidi.measure.quick import Hook, quick_hook
 from gradmidi.measure.reading import Reading
 from gradmidi.measure.steps import (
@@ -53,6 +54,8 @@ class StepHooks:
         self._early: dict[int, Reading] = {}
         self._steps: Counter[int] = Counter()
         self._off = False
+        self._inherited = False
+        self._stops: list[Callable[[], None]] = []
         self._hung: list[Any] = []
         for index, optimizer in enumerate(optimizers):
             self._hung.append(optimizer.register_step_pre_hook(self._hook(index, optimizer, early)))
@@ -60,6 +63,13 @@ class StepHooks:
             self._hung.append(AfterBackward(early, partial(self.guard, self._after_backward)))
         if self._scaler is not None:
             self._hung.append(WatchedStep(self._scaler, self._steps_of, self._skipped))
+        keep_from_children(self)
+
+    def leave_to_parent(self) -> None:
+        """See :class:`gradmidi.forking.Inherited`. The hooks stay, as the fork may have come out of one."""
+        self._off = self._inherited = True
+        for stop in self._stops:
+            stop()
 
     def remove(self) -> None:
         """Take everything out; may be called twice."""
@@ -91,13 +101,16 @@ class StepHooks:
         scaled = self._scaler is not None or scales_itself(optimizer)
         if parameters is None or nests or early or scaled:
             return general
-        return quick_hook(parameters, self._meter, general)
+        hook, stop = quick_hook(parameters, self._meter, general)
+        self._stops.append(stop)
+        return hook
 
     def _before_step(self, index: int, nests: bool) -> Hook:
         """The hook of one optimizer."""
 
         def before_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if self._off or (nests and is_nested(optimizer)):
+                self._say_that_it_is_inherited()
                 return None
             self._steps[index] += 1
             closure = closure_of(args, kwargs)
@@ -107,6 +120,11 @@ class StepHooks:
             return with_closure(after_first_call(closure, partial(self.guard, self._measure, index)), args, kwargs)
 
         return before_step
+
+    def _say_that_it_is_inherited(self) -> None:
+        if self._inherited:
+            self._inherited = False
+            warn("this process was forked from one that gradmidi listens in; to record its steps, call listen in it")
 
     def _measure(self, index: int, **scalars: float) -> None:
         if self._scaler is not None:

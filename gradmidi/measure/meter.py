@@ -38,7 +38,7 @@ class Meter:
         due: from the step to whether it is measured.
 
     Attributes:
-        steps: how many steps were measured, or are being handed over.
+        steps: number of the next step.
         notes: numbers that go with the next row.
         silent: True once ``on_step`` has failed; rows are then dropped, with one warning.
         left_out: how many of the steps ``due`` left out.
@@ -136,14 +136,13 @@ class Meter:
                     reading.wait()
                 elif not reading.ready():
                     return
-            self._pending.popleft()
             self._some_gradient = self._some_gradient or any(
                 part.positions for _, reading in arrived for part in reading.parts
             )
-            row = self.maker.row(step, [(source.positions, reading) for source, reading in arrived])
+            self._hand_over(self.maker.row(step, [(source.positions, reading) for source, reading in arrived]))
+            self._pending.popleft()  # only now: a Ctrl-C before must not lose the row of a step that was made
             for source, reading in arrived:
                 source.reader.copies.take_back(reading)
-            self._hand_over(row)
 
     def _hand_over(self, row: StepNorms) -> None:
         if self.silent:

@@ -102,6 +102,7 @@ class GradientProbe:
         self.metrics: tuple[str, ...] = (*maker.metrics, "skipped") if scaled else maker.metrics
         if ranks == "first":
             on_step = saying_what_is_unheard(on_step, lambda: [part.reader for part in parts], len(found))
+        self._first = 0
         self._meter = Meter(parts, maker, on_step if self._records else _nobody, _schedule(every))
         self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(
             self._meter, optimizers, everything if when == "before-clip" else (), scaler, keep_going=self._sharded
@@ -123,7 +124,11 @@ class GradientProbe:
     @property
     def steps(self) -> int:
         """How many optimizer steps were seen."""
-        return self._meter.steps
+        return self._meter.steps - self._first
+
+    def count_from(self, step: int) -> None:
+        """Give the next step this number, as where a training is resumed; to be called before the first one."""
+        self._first = self._meter.steps = step
 
     def note(self, **values: float | Tensor) -> None:
         """Numbers (floats or 0-d tensors) that go with the next step as its metrics; on CUDA without waiting for it.

@@ -27,7 +27,7 @@ Places = list[tuple[nn.Parameter, Tensor]]
 Hook = Callable[[Optimizer, tuple[Any, ...], dict[str, Any]], Any]
 
 
-def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) -> Hook:
+def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) -> tuple[Hook, Callable[[], None]]:
     """A step hook for parameters that all have a dense float32 gradient on the CPU.
 
     Args:
@@ -35,6 +35,9 @@ def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) 
         meter: what counts the steps and receives the rows.
         general: the hook for everything else. It is the only one from the first step on in which the gradients are of
             another kind, or in which nobody could take the row. It alone may be called while a step is compiled.
+
+    Returns:
+        The hook, and what leaves everything from now on to ``general``.
     """
     # A call a layer, because the fused one makes L tensors that would have to be read one by one.
     norm, compiling = torch.linalg.vector_norm, torch.compiler.is_dynamo_compiling
@@ -68,7 +71,11 @@ def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) 
             meter.fall_silent(error)
         return None
 
-    return before_step
+    def stop() -> None:
+        nonlocal usual
+        usual = False
+
+    return before_step, stop
 
 
 def _row(parameters: Sequence[nn.Parameter]) -> tuple[NDArray[np.float32], Places]:

@@ -46,6 +46,10 @@ class RowStore:
         self._numbers = np.hstack([self._numbers, np.full((len(self._steps), 1), np.nan)])
         return True
 
+    def holds(self, step: int) -> bool:
+        """Whether ``step`` is the last one that was appended."""
+        return self._count > 0 and int(self._steps[self._count - 1]) == step
+
     def recording(self, meta: Mapping[str, str]) -> Recording:
         """What was collected so far, as a copy."""
         n = self._count

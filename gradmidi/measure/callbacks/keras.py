@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradmidi.errors import InputError
+from gradmidi.forking import keep_from_children
 from gradmidi.measure.callbacks import framework
 from gradmidi.measure.layers import Layer, chosen
 from gradmidi.measure.meter import Meter, say_once_and_stop, warn
@@ -36,7 +37,8 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
         path: the CSV to append to; in memory without it.
         layers: ``"auto"``, or names or globs of layers, such as ``"dense*"``.
         metrics: columns beside the layers, out of ``epoch`` and Keras's logs.
-        live, live_options, composer_options: as of :func:`gradmidi.listen`.
+        existing, live, live_options, composer_options: as of :func:`gradmidi.listen`. Steps are counted on from those
+            that the optimizer has made.
 
     Attributes:
         session: the present or last session; its ``recording`` is what was heard.
@@ -48,6 +50,7 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
         *,
         layers: str | Sequence[str] = "auto",
         metrics: Sequence[str] = METRICS,
+        existing: str = "keep",
         live: str | None = None,
         live_options: Mapping[str, Any] | None = None,
         **composer_options: Any,
@@ -57,9 +60,9 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
             raise InputError(f"Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=torch")
         self.session: Session | None = None
         self._probe: _KerasProbe | None = None
-        self._file: dict[str, Any] = {"path": path, "metrics": metrics}
+        self._file: dict[str, Any] = {"path": path, "metrics": metrics, "existing": existing}
         self._layers = layers
-        self._live = (live, live_options or {}, composer_options)
+        self._play = None if live is None else (live, live_options or {}, composer_options)
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         self.on_train_end()  # of a fit that was interrupted, which Keras does not tell
@@ -67,10 +70,9 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
         if self.model.optimizer.gradient_accumulation_steps:
             warn("gradmidi cannot measure this training, which goes on without: Keras keeps accumulated gradients away")
             return
-        self.session = Session(self._make_probe, meta={"model": self.model.name}, **self._file)
-        port, live_options, composer_options = self._live
-        if port is not None:
-            self.session.play(port, live_options, composer_options)
+        made = int(self.model.optimizer.iterations) // self.model.steps_per_execution
+        meta = {"model": self.model.name}
+        self.session = Session(self._make_probe, meta=meta, play=self._play, first_step=made or None, **self._file)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if self.session is not None:
@@ -104,13 +106,22 @@ class _KerasProbe:
         self.metrics: tuple[str, ...] = ()
         self.positions: Sequence[int] = range(sum(len(layer.parameters) for layer in found))
         self.reader: Reader = LocalReader([parameter for layer in found for parameter in layer.parameters], maker.terms)
+        self._first = 0
         self._meter = Meter([self], maker, on_step)
         self._scale: Any = None
         self._off = False
+        keep_from_children(self)
+
+    def leave_to_parent(self) -> None:
+        """See :class:`gradmidi.forking.Inherited`."""
+        self._off = True
 
     @property
     def steps(self) -> int:
-        return self._meter.steps
+        return self._meter.steps - self._first
+
+    def count_from(self, step: int) -> None:
+        self._first = self._meter.steps = step
 
     def read(self, notes: Mapping[str, Any]) -> Reading:
         scale = {} if self._scale is None else {"grad_scale": self._scale}

@@ -21,7 +21,7 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
 
     Args:
         path: the CSV to append to; in memory without it.
-        options: as of :func:`gradmidi.listen`.
+        options: as of :func:`gradmidi.listen`. Of a run that is resumed from a checkpoint, steps are counted on.
 
     Attributes:
         session: the present or last session; its ``recording`` is what was heard.
@@ -35,7 +35,10 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._end()  # what a fit that ended in no usual way has left
         scaler = getattr(trainer.precision_plugin, "scaler", None)
-        self.session = listen(pl_module, trainer.optimizers, **{"scaler": scaler, **self._options})
+        # Lightning counts every optimizer's steps, a row stands for one of each.
+        made = trainer.global_step // max(len(trainer.optimizers), 1)
+        options = {"scaler": scaler, "first_step": made or None, **self._options}
+        self.session = listen(pl_module, trainer.optimizers, **options)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         if self.session is not None:

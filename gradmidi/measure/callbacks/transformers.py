@@ -30,7 +30,7 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
 
     Args:
         path: the CSV to append to; in memory without it.
-        options: as of :func:`gradmidi.listen`.
+        options: as of :func:`gradmidi.listen`. Of a run that is resumed from a checkpoint, steps are counted on.
 
     Attributes:
         session: the present or last session; its ``recording`` is what was heard.
@@ -45,7 +45,8 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         self._end()  # what an interrupted train() has left
-        self.session = listen(given["model"], given["optimizer"], late=True, **self._options)
+        options = {"first_step": state.global_step or None, **self._options}
+        self.session = listen(given["model"], given["optimizer"], late=True, **options)
         if args.n_gpu <= 1:
             self._tap = LossTap(given["model"])
         self._epoch = None

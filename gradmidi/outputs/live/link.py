@@ -12,12 +12,14 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from gradmidi.errors import InputError, MissingPartError
+from gradmidi.forking import keep_from_children, turn_to_nothing
 from gradmidi.outputs.live.pipe import open_pipe
 from gradmidi.outputs.live.process import start_player
 
 START_LIMIT = 20.0  # s for the player to open its port
 BACKLOG = 1 << 18  # bytes kept for a player that does not take them
 STUCK = 10.0  # s without taking a byte after which the player is given up
+PIECE = 1 << 16  # bytes read at once of what the player says
 END_LIMIT = 2.0  # s for the player to leave once it has nothing more to play
 ERRORS = {"InputError": InputError, "MissingPartError": MissingPartError}
 NO_ANSWER = "the MIDI port does not answer"
@@ -53,6 +55,7 @@ class Link:
         self._report: dict[str, Any] = {}
         self._closing = False
         self.failure = ""
+        keep_from_children(self)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         opened = self._opened()
@@ -92,6 +95,15 @@ class Link:
             self._end()
         self._look()
         return self._report
+
+    def leave_to_parent(self) -> None:
+        """See :class:`gradmidi.forking.Inherited`; while the child held the pipe open, nobody could see us go."""
+        self.failure = self.failure or "it is played by the parent of this process"
+        self._backlog.clear()
+        self._process.returncode = 0  # nothing to wait for, and nothing to kill
+        self._pipe.close()
+        if self._process.stdout is not None:
+            turn_to_nothing(self._process.stdout.fileno())
 
     def hush(self) -> None:
         """End the stream of frames: the player falls silent at once and leaves."""
@@ -137,9 +149,14 @@ class Link:
     def _listen(self) -> None:
         """Runs in a thread of its own, which sleeps until the player says one of its two lines, or is gone."""
         assert self._process.stdout is not None
+        said = b""
         with suppress(ValueError, OSError), self._process.stdout as lines:
-            for line in lines:
-                self._said.put(json.loads(line))
+            # Not through the file object: a child that is forked meanwhile would inherit its lock taken, and abort
+            # when it tidies up.
+            while piece := os.read(lines.fileno(), PIECE):
+                *whole, said = (said + piece).split(b"\n")
+                for line in whole:
+                    self._said.put(json.loads(line))
         self._said.put({})
 
     def _end(self) -> None:

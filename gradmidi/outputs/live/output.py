@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from gradmidi.composition.composer import Composer
 from gradmidi.errors import TrainingWarning
+from gradmidi.forking import keep_from_children
 from gradmidi.gathering import Gathering
 from gradmidi.outputs.live.controllers import parse_controllers
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
@@ -89,12 +89,12 @@ class LiveOutput:
         self._link = open_link(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
         self.port, self.system = self._link.port, self._link.system
         self.channels = tuple(f"channel {voice.channel + 1}: {voice.name}" for voice in composer.voices)
-        self._process = os.getpid()
         self._heard = 0
         self._alarm_sounds = False
         self._off = False
         self._fed = Gathering(composer.layers)
         self._report: LiveReport | None = None
+        keep_from_children(self)
         self._timeline = self._begin(list(setup_bytes(composer.voices, chosen)), clock)
 
     def append(
@@ -105,8 +105,7 @@ class LiveOutput:
         gaps: NDArray[np.bool_] | None = None,
     ) -> None:
         """Take one step: its number, norms (L,), further numbers, and gaps (L,) where there are any."""
-        # A forked worker of the training holds a copy of this object, but not the player.
-        if self._off or os.getpid() != self._process:
+        if self._off:
             return
         try:
             if self._fed.append(step, norms, metrics, gaps) or self._waits:
@@ -133,6 +132,11 @@ class LiveOutput:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close(drain=kind is None)
+
+    def leave_to_parent(self) -> None:
+        """See :class:`gradmidi.forking.Inherited`."""
+        self._off = True
+        self._report = LiveReport(self.port, self.system)
 
     def _begin(self, setup: list[bytes], clock: bool) -> Timeline:
         """Send the set-up at the allowed rate; the piece starts when it is through."""
@@ -203,8 +207,6 @@ class LiveOutput:
                 self._link.send(pack(now, KEEP, bytes((status, controller.number, value))))
 
     def _finish(self, drain: bool) -> LiveReport:
-        if os.getpid() != self._process:
-            return LiveReport(self.port, self.system)
         patience = 0.0
         if drain:
             now = time.perf_counter()

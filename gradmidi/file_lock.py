@@ -1,0 +1,76 @@
+"""One writer for each file: a lock on the open file itself, which ends with its process, however that ends.
+
+Readers are free to read meanwhile. Where a file system knows no locks, as some network drives, there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+
+    FAR = 2**62  # a place in no file: Windows keeps readers away from bytes that are locked
+
+    def lock(descriptor: int) -> bool:
+        """Take the lock of a file that is open for writing, without waiting; False where someone else has it."""
+        here = os.lseek(descriptor, 0, os.SEEK_CUR)
+        os.lseek(descriptor, FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+        finally:
+            os.lseek(descriptor, here, os.SEEK_SET)
+        return True
+
+else:
+    import fcntl
+
+    def lock(descriptor: int) -> bool:
+        """Take the lock of a file that is open for writing, without waiting; False where someone else has it."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether someone writes to the file; False as well where that cannot be found out."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            return not lock(descriptor)
+        finally:
+            os.close(descriptor)
+    return False
+
+
+def holder(path: Path) -> str:
+    """Who has the lock, for a person: ``process 4242`` where the system tells."""
+    with suppress(OSError):
+        place = str(path.resolve())
+        for process in Path("/proc").glob("[0-9]*"):
+            if _locks(process, place):
+                return f"process {process.name}"
+    return "another process"
+
+
+def _locks(process: Path, place: str) -> bool:
+    """Whether a descriptor of the process has a lock on the file; of other people's processes that is not told."""
+    with suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):
+                # By its name, as asking a foreign file for anything may hang.
+                there = str(descriptor.readlink()) == place
+                if there and "lock:" in (process / "fdinfo" / descriptor.name).read_text():
+                    return True
+    return False
