@@ -1,10 +1,11 @@
 # make demo: everything on a fresh machine, then a first training run you can hear.  make test: the tests.
+# make fuzz: more damaged files of every kind than the tests read, such as ARGS="npz mid --count 5000 --seed 1".
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test fuzz lint bench clean
 
 demo: $(VENV)/.ready
 	@.ci/system-parts libfluidsynth3
@@ -13,6 +14,10 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/.ready-dev
+	@.ci/system-parts libfluidsynth3
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -31,7 +31,10 @@ def shown(value: object, limit: int = 40) -> str:
         return "a very large integer"
     if isinstance(value, str):
         return printable(repr(" ".join(value[: 10 * limit].split())), limit)
-    return printable(" ".join(repr(value).split()), limit)
+    try:
+        return printable(" ".join(repr(value).split()), limit)
+    except (ValueError, RecursionError):  # a number of thousands of digits within, or lists within lists
+        return f"a {type(value).__name__}"
 
 
 def counted(number: int, noun: str) -> str:

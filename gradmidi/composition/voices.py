@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, NamedTuple
 
 from gradmidi.composition.grouping import MAX_VOICES
 from gradmidi.errors import InputError
 from gradmidi.printable import shown
 from gradmidi.score import Voice
+from gradmidi.small_file import read_toml
 
 PERCUSSION_CHANNEL = 9  # General MIDI's channel 10, counted from 0
 ALARM_NAME = "alarm"
@@ -30,8 +33,23 @@ class Part:
     octave: float
 
 
-# What may stand in a voices file: key, lowest, highest and default value.
-LIMITS = (("pan", 0, 127, 64), ("volume", 0, 127, 100), ("velocity", 1, 127, 88), ("octave", -5, 5, 0))
+class Limit(NamedTuple):
+    """A setting in a voices file: its lowest, highest and default value, and of which kind it is."""
+
+    key: str
+    low: int
+    high: int
+    default: int
+    kind: type[int] | UnionType = int
+
+
+LIMITS = (
+    Limit("pan", 0, 127, 64),
+    Limit("volume", 0, 127, 100),
+    Limit("velocity", 1, 127, 88),
+    Limit("octave", -5, 5, 0, int | float),
+)
+_PROGRAM = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @cache
@@ -53,13 +71,15 @@ def program_of(instrument: str | int) -> int:
     Raises:
         InputError: no such instrument.
     """
-    if isinstance(instrument, str) and not instrument.strip().isdigit():
+    if isinstance(instrument, str) and not _PROGRAM.fullmatch(instrument.strip()):
         lowered = [name.lower() for name in instrument_names()]
         if instrument.strip().lower() in lowered:
             return lowered.index(instrument.strip().lower())
-        raise InputError(f"no instrument is called {instrument!r}; `gradmidi instruments` lists them")
+        raise InputError(f"no instrument is called {shown(instrument)}; `gradmidi instruments` lists them")
+    if isinstance(instrument, bool) or not isinstance(instrument, str | int):
+        raise InputError(f"instrument is {shown(instrument)}; give a name of `gradmidi instruments` or its number")
     if not 0 <= int(instrument) <= 127:
-        raise InputError(f"instrument {instrument} is out of range; programs run from 0 to 127")
+        raise InputError(f"instrument {shown(instrument)} is out of range; programs run from 0 to 127")
     return int(instrument)
 
 
@@ -67,15 +87,13 @@ def load_parts(path: str | Path | None = None) -> tuple[Part, ...]:
     """The parts of a voices file, or of the built-in one.
 
     Raises:
-        InputError: the file is missing, is not TOML, or a value is out of range; the message names file and voice.
+        InputError: the file is missing, is not TOML, or a value is of another kind or out of range; the message names
+            file and voice.
     """
     if path is None:
         text = resources.files("gradmidi.composition").joinpath("voices.toml").read_text(encoding="utf-8")
-        return _parts(text, "voices.toml")
-    try:
-        return _parts(Path(path).read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; give a file like the one in docs/voices.md") from None
+        return _parts(tomllib.loads(text), "voices.toml")
+    return _parts(read_toml(path, "a voices file like the one in docs/voices.md"), str(path))
 
 
 def choose_parts(parts: Sequence[Part] | None, voices: str | Path | None) -> tuple[Part, ...]:
@@ -111,24 +129,25 @@ def voices_for(layers: Sequence[str], parts: Sequence[Part] | None = None) -> tu
     return (*voices, Voice(ALARM_NAME, PERCUSSION_CHANNEL, percussion=True))
 
 
-def _parts(text: str, source: str) -> tuple[Part, ...]:
-    try:
-        rows = tomllib.loads(text).get("voice", [])
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source} is not TOML: {error}") from None
+def _parts(table: Mapping[str, Any], source: str) -> tuple[Part, ...]:
+    rows = table.get("voice", [])
     if not rows:
         raise InputError(f"{source} holds no [[voice]]; one is needed for each layer")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{source}: 'voice' is {shown(rows)}; write a table [[voice]] for each layer")
     return tuple(_part(row, f"{source}, voice {number}") for number, row in enumerate(rows, 1))
 
 
-def _part(row: dict[str, Any], where: str) -> Part:
-    unknown = set(row) - {"instrument", *(key for key, *_ in LIMITS)}
+def _part(row: Mapping[str, Any], where: str) -> Part:
+    unknown = set(row) - {"instrument", *(limit.key for limit in LIMITS)}
     if unknown:
-        raise InputError(f"{where}: {min(unknown)!r} is not a setting of a voice")
-    values = {key: row.get(key, default) for key, _, _, default in LIMITS}
-    for key, low, high, _ in LIMITS:
-        if not isinstance(values[key], int | float) or not low <= values[key] <= high:
-            raise InputError(f"{where}: {key} is {values[key]!r}; it must be a number from {low} to {high}")
+        raise InputError(f"{where}: {shown(min(unknown))} is not a setting of a voice")
+    values = {limit.key: row.get(limit.key, limit.default) for limit in LIMITS}
+    for key, low, high, _, kind in LIMITS:
+        value: Any = values[key]
+        if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:
+            number = "a whole number" if kind is int else "a number"
+            raise InputError(f"{where}: {key} is {shown(value)}; it must be {number} from {low} to {high}")
     try:
         return Part(program_of(row.get("instrument", 0)), **values)
     except InputError as error:

@@ -78,13 +78,25 @@ def find_soundfont(explicit: str | Path | None = None) -> Path | None:
     """
     for source, name in (("--soundfont", explicit), ("GRADMIDI_SOUNDFONT", os.environ.get("GRADMIDI_SOUNDFONT"))):
         if name:
-            return _checked(Path(name).expanduser(), source)
+            return _checked(_expanded(name), source)
     project = Path(__file__).parents[2] / "soundfonts"
-    for folder in (Path("soundfonts"), project, *(Path(name).expanduser() for name in SYSTEM_FOLDERS)):
-        for file in sorted(folder.glob("*")) if folder.is_dir() else ():
+    for folder in (Path("soundfonts"), project, *map(_expanded, SYSTEM_FOLDERS)):
+        for file in _files(folder):
             if file.suffix.lower() in ENDINGS and file.name != PURE_TONE and is_soundfont(file):
                 return file
     return _shipped_with_pretty_midi()
+
+
+def _expanded(name: str | Path) -> Path:
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path's raises where there is no such home
+
+
+def _files(folder: Path) -> list[Path]:
+    """What lies in a folder, in order; nothing where there is none, or none that one may look into."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def is_soundfont(path: Path) -> bool:
@@ -131,8 +143,8 @@ def _played(fluid: Fluid, score: Score, events: list[TimedMessage], tuning: str,
 
 
 def _checked(path: Path, source: str) -> Path:
-    if not path.is_file():
-        raise InputError(f"{source}: there is no file {path}")
+    if not os.path.isfile(path):  # noqa: PTH113 - Path's raises where one may not look
+        raise InputError(f"{source}: there is no file {path}, or no right to read it")
     if not is_soundfont(path):
         raise InputError(f"{source}: {path} is not a SoundFont (.sf2 or .sf3)")
     return path

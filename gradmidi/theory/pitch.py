@@ -5,6 +5,7 @@ A MIDI key is a number of equal-tempered semitones with 60 = C4 (middle C) and 6
 
 import math
 import re
+import sys
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +100,7 @@ def parse_pitch(pitch: str | float, a4: float = A4) -> float:
 
 def check_a4(a4: float) -> float:
     """``a4`` itself when it is a usable reference frequency in Hz, else an InputError."""
-    if not (isinstance(a4, (int, float, np.number)) and math.isfinite(a4) and a4 > 0):
+    if not isinstance(a4, (int, float, np.number)) or isinstance(a4, bool) or not 0 < a4 <= sys.float_info.max:
         raise InputError(f"a4={shown(a4)}: the reference pitch must be a positive frequency in Hz, such as 440 or 415")
     return float(a4)
 

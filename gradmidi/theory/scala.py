@@ -14,11 +14,11 @@ import numpy as np
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
 from gradmidi.printable import shown
+from gradmidi.small_file import decode, read_bytes
 from gradmidi.theory.degrees import MAX_DEGREES
 from gradmidi.theory.interval import Interval
 from gradmidi.theory.keyboard import KeyboardMap, ScalaScale
 from gradmidi.theory.pitch import HIGHEST_KEY, LOWEST_KEY
-from gradmidi.theory.source import decode, read_bytes
 
 _LARGEST_WRITTEN = 2**31 - 1  # what every reader of ratios has to support
 

@@ -1,7 +1,6 @@
 """Scale: which tones there are, and the nearest of them to any frequency."""
 
 import math
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from gradmidi.errors import InputError
 from gradmidi.printable import shown
+from gradmidi.small_file import read_toml
 from gradmidi.theory import catalogue, definition, degrees, pitch, scala, tones
 from gradmidi.theory.interval import Interval
 from gradmidi.theory.keyboard import KeyboardMap, sounding_tones
-from gradmidi.theory.source import read_bytes
 from gradmidi.theory.text import read_scale_text
 
 DEFAULT_TONIC = "C4"
@@ -190,15 +189,15 @@ class Scale:
         ``tonic`` and ``a4`` given here win over the file's. Raises InputError, which names the file, if it cannot
         be read or makes no scale.
         """
-        try:
-            table = tomllib.loads(read_bytes(path).decode("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InputError(f"{path}: not a TOML file ({' '.join(str(error).split())})") from None
+        table = read_toml(path, "a scale file")
         made = definition.from_table(table, str(path))
         given_tonic = table.get("tonic", DEFAULT_TONIC) if tonic is None else tonic
         given_a4 = table.get("a4", pitch.A4) if a4 is None else a4
+        name = table.get("name", Path(path).stem)
         try:
-            return cls._defined(made, given_tonic, given_a4, str(table.get("name", Path(path).stem)))
+            if not isinstance(name, str):
+                raise InputError(f"name is {shown(name)}; write it in quotes")
+            return cls._defined(made, given_tonic, given_a4, name)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 

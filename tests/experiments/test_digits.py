@@ -4,13 +4,16 @@ import gzip
 import hashlib
 import struct
 import sys
+import tracemalloc
 import types
+import zlib
 
 import numpy as np
 import pytest
 
 from gradmidi.errors import InputError
 from gradmidi.experiments.digits import IMAGES, LABELS, embedded_digits, load_digits
+from tests.users import unprivileged
 
 
 def write_idx(folder, images, labels, pack=False):
@@ -107,3 +110,92 @@ def test_a_download_is_read(nowhere, monkeypatch):
 
     fake_torchvision(monkeypatch, download)
     assert len(load_digits("mnist").images) == 9
+
+
+def damaged(images=None, labels=None):
+    """MNIST's two files by name, with other contents."""
+    real = embedded_digits()
+    arrays = {IMAGES: real.images[:12], LABELS: real.labels[:12]}
+    whole = {n: struct.pack(f">HBB{a.ndim}I", 0, 8, a.ndim, *a.shape) + a.tobytes() for n, a in arrays.items()}
+    return {
+        name: change(whole[name]) if change else whole[name] for name, change in ((IMAGES, images), (LABELS, labels))
+    }
+
+
+def zeros_packed(head):
+    """200 MB of zeros after a head, in 200 KB."""
+    packer, block = zlib.compressobj(6, zlib.DEFLATED, 31), bytes(10**6)
+    return b"".join([packer.compress(head), *(packer.compress(block) for _ in range(200)), packer.flush()])
+
+
+WRONG = {
+    "a label that is no digit": (damaged(labels=lambda data: data[:-1] + b"\x0a"), "label 10 is no digit"),
+    "no digits at all": (
+        damaged(lambda data: data[:4] + bytes(4) + data[8:16], lambda data: data[:4] + bytes(4)),
+        r"images of shape \(0, 28, 28\) and labels of shape \(0,\) are not MNIST",
+    ),
+    "a head only": (damaged(lambda data: data[:6]), "cannot read .*images"),
+    "nothing": (damaged(labels=lambda data: b""), "cannot read .*labels"),
+    "255 dimensions": (damaged(lambda data: b"\0\0\x08\xff" + data[4:]), "255 dimensions instead of 3"),
+    "more images than bytes": (
+        damaged(lambda data: data[:4] + b"\xff\xff\xff\xff" + data[8:]),
+        "claims 3,367,254,359,280",
+    ),
+    "more bytes than images": (damaged(lambda data: data + b"\0"), "more than the 9,408 bytes of its head"),
+    "images of floats": (damaged(lambda data: b"\0\0\x0d\x03" + data[4:]), "not those of an IDX file of bytes"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("pack", [False, True])
+def test_what_is_not_mnist_is_refused_before_the_training(nowhere, case, pack):
+    files, reason = WRONG[case]
+    for name, content in files.items():
+        (nowhere / (name + ".gz" * pack)).write_bytes(gzip.compress(content) if pack else content)
+    with pytest.raises(InputError, match=reason):
+        load_digits(str(nowhere))
+
+
+@pytest.mark.parametrize(
+    "break_it", [lambda data: data[:-3], lambda data: data[:-8] + bytes(8), lambda data: b"\x1f\x8b"]
+)
+def test_a_damaged_gzip_is_refused(nowhere, break_it):
+    for name, content in damaged().items():
+        (nowhere / f"{name}.gz").write_bytes(break_it(gzip.compress(content)))
+    with pytest.raises(InputError, match=r"cannot read .*images.*; fetch it again, or move it away"):
+        load_digits(str(nowhere))
+
+
+@pytest.mark.parametrize(
+    "head", [struct.pack(">HBB3I", 0, 8, 3, 255102, 28, 28), struct.pack(">HBB3I", 0, 8, 3, 8, 28, 28)]
+)
+def test_gzip_that_unpacks_to_much_takes_little_memory(nowhere, head):
+    (nowhere / f"{IMAGES}.gz").write_bytes(zeros_packed(head))
+    (nowhere / LABELS).write_bytes(damaged()[LABELS])
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"cannot read .*images"):
+        load_digits(str(nowhere))
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_a_home_that_cannot_be_looked_into_is_passed_by(nowhere, monkeypatch):
+    too_long = "/" + "x" * 300  # for any system, whoever asks
+    for home in (too_long, "~nobody-such", ""):
+        monkeypatch.setenv("HOME", home)
+        assert load_digits("auto").source == "5,000 embedded MNIST digits"
+    with pytest.raises(InputError, match=r"cannot read /xxx.*File name too long"):
+        load_digits(too_long)
+    with pytest.raises(InputError, match="~nobody-such holds no MNIST"):
+        load_digits("~nobody-such")
+    with pytest.raises(InputError, match="holds no MNIST"):
+        load_digits("a\0b")
+
+
+def test_a_home_without_rights_is_passed_by(nowhere, monkeypatch):
+    (nowhere / "home").mkdir(mode=0)
+    there = str(nowhere / "home" / "data")
+    monkeypatch.setenv("GRADMIDI_DATA", there)
+    assert unprivileged(lambda: load_digits("auto").source) == "5,000 embedded MNIST digits"
+    with pytest.raises(InputError, match=r"cannot read .*data: Permission denied"):
+        unprivileged(lambda: load_digits(there))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.experiments.digits.idx import read_idx
+from gradmidi.printable import printable
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 # Where people keep what torchvision downloaded, in the order in which it is looked for.
 USUAL_FOLDERS = ("data", "../data", "~/data", "~/.cache/gradmidi", "~/datasets")
 DOWNLOAD_FOLDER = "~/.cache/gradmidi"
-IDX_UINT8 = 8
+LARGEST_LABEL = 9
 
 
 class Digits(NamedTuple):
@@ -43,7 +44,10 @@ def load_digits(data: str = "auto") -> Digits:
         return _read_idx(found) if found else embedded_digits()
     if data == "mnist":
         return _download()
-    folder = _idx_folder(Path(data).expanduser())
+    try:
+        folder = _idx_folder(_path(data))
+    except OSError as error:
+        raise InputError(f"cannot read {data}: {error.strerror}; give a folder with MNIST") from None
     if folder is None:
         raise InputError(f"{data} holds no MNIST: {IMAGES} and {LABELS} (or .gz) are looked for there and in MNIST/raw")
     return _read_idx(folder)
@@ -58,12 +62,22 @@ def embedded_digits() -> Digits:
 
 def _found_in_usual_folders() -> Iterator[Path]:
     for name in (os.environ.get("GRADMIDI_DATA", ""), *USUAL_FOLDERS):
-        folder = _idx_folder(Path(name).expanduser()) if name else None
-        if folder is not None:
-            yield folder
+        with suppress(OSError):  # a home without the right to look into it holds no digits for us
+            folder = _idx_folder(_path(name)) if name else None
+            if folder is not None:
+                yield folder
+
+
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path's raises where there is no such home
 
 
 def _idx_folder(root: Path) -> Path | None:
+    """Where below ``root`` both files are.
+
+    Raises:
+        OSError: one may not look there.
+    """
     for folder in (root, root / "MNIST" / "raw", root / "raw"):
         if _file(folder, IMAGES) and _file(folder, LABELS):
             return folder
@@ -75,39 +89,29 @@ def _file(folder: Path, name: str) -> Path | None:
 
 
 def _read_idx(folder: Path) -> Digits:
-    images, labels = (_idx_array(_file(folder, name) or folder / name) for name in (IMAGES, LABELS))
-    if images.ndim != 3 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+    images_file, labels_file = (_file(folder, name) or folder / name for name in (IMAGES, LABELS))
+    images, labels = read_idx(images_file, 3), read_idx(labels_file, 1)
+    if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or not len(labels):
         raise InputError(f"{folder}: images of shape {images.shape} and labels of shape {labels.shape} are not MNIST")
-    return Digits(images, labels, f"{len(images):,} MNIST digits in {folder}")
-
-
-def _idx_array(path: Path) -> NDArray[np.uint8]:
-    """An array in the IDX format of the MNIST distribution: magic, sizes as big-endian uint32, then the bytes."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        zero, kind, dimensions = struct.unpack(">HBB", content[:4])
-        shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])
-        if zero != 0 or kind != IDX_UINT8:
-            raise ValueError("its first bytes are not those of an IDX file of bytes")
-        return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-    except (OSError, EOFError, ValueError, struct.error) as error:
-        raise InputError(f"cannot read {path}: {error}; fetch it again or use --data auto") from None
+    if labels.max() > LARGEST_LABEL:
+        raise InputError(f"{labels_file}: label {labels.max()} is no digit; MNIST's labels are 0 to {LARGEST_LABEL}")
+    return Digits(images, labels, f"{len(images):,} MNIST digits in {printable(folder)}")
 
 
 def _download() -> Digits:
-    root = Path(DOWNLOAD_FOLDER).expanduser()
-    folder = _idx_folder(root)
-    if folder is None:
-        try:
+    root = _path(DOWNLOAD_FOLDER)
+    try:
+        folder = _idx_folder(root)
+        if folder is None:
             # Beside a torch of another build, importing torchvision raises RuntimeError instead of ImportError.
             from torchvision.datasets import MNIST
 
             MNIST(str(root), train=True, download=True)
-        except ImportError:
-            return _instead("torchvision is not installed (pip install 'gradmidi[mnist]')")
-        except (RuntimeError, OSError) as error:
-            return _instead(f"MNIST cannot be downloaded ({str(error).splitlines()[0][:100]})")
-        folder = _idx_folder(root)
+            folder = _idx_folder(root)
+    except ImportError:
+        return _instead("torchvision is not installed (pip install 'gradmidi[mnist]')")
+    except (RuntimeError, OSError) as error:
+        return _instead(f"MNIST cannot be downloaded ({str(error).splitlines()[0][:100]})")
     return _read_idx(folder) if folder else _instead("the download holds no MNIST files")
 
 

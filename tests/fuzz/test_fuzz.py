@@ -1,0 +1,29 @@
+"""Each reader and hundreds of mutants: every one loads or is refused in one line, in little time and memory."""
+
+import os
+
+import pytest
+
+from tests.fuzz.readers import NOT_YET, READERS, make_case
+from tests.fuzz.room import FOUND, as_table, describe, run_reader
+from tests.fuzz.worker import LOADED, REFUSED
+
+COUNT = int(os.environ.get("GRADMIDI_FUZZ_COUNT", "250"))
+TALLIES = pytest.StashKey[list]()
+SHOWN = 5
+
+
+@pytest.mark.parametrize("reader", [name for name in READERS if name not in NOT_YET])
+def test_mutants_load_or_are_refused_in_one_line(reader, pytestconfig):
+    tally = run_reader(reader, seed=0, count=COUNT)
+    pytestconfig.stash.setdefault(TALLIES, []).append(tally)
+    described = "\n".join(describe(tally, failure) for failure in tally.failures[:SHOWN])
+    assert not tally.failures, f"{len(tally.failures)} of {tally.total} failed; they are in {FOUND}\n{described}"
+    # Both ways out have to be taken often, or this would test nothing.
+    assert min(tally.counts[LOADED], tally.counts[REFUSED]) > COUNT / 25, as_table([tally])
+
+
+def test_a_mutant_is_the_same_every_time():
+    for reader in READERS:
+        assert make_case(reader, 1, 7) == make_case(reader, 1, 7)
+    assert make_case("own-csv", 1, 7) != make_case("own-csv", 2, 7)
