@@ -76,6 +76,15 @@ class Tally:
         if i + 1 == BLOCK:
             self._look()
 
+    def add_layers(self, names: Sequence[str]) -> None:
+        """Count further layers from the next step on."""
+        self._look()
+        self._layers = (*self._layers, *names)
+        more = np.zeros(len(names), dtype=np.int64)
+        self._zero_steps, self._zero_since = np.append(self._zero_steps, more), np.append(self._zero_since, more)
+        self._norms = np.empty((BLOCK, len(self._layers)), dtype=np.float32)
+        self._gaps = np.zeros((BLOCK, len(self._layers)), dtype=bool)
+
     def feed(self, recording: Recording) -> Tally:
         """Take the steps of a recording, and return this tally."""
         self._look()

@@ -135,6 +135,7 @@ class Probe(Protocol):
 
     layers: tuple[str, ...]
     metrics: tuple[str, ...]
+    on_join: Callable[[Sequence[str]], bool] | None
 
     @property
     def steps(self) -> int: ...
@@ -143,6 +144,7 @@ class Probe(Protocol):
     def attach(self) -> None: ...
     def flush(self) -> None: ...
     def detach(self) -> None: ...
+    def missed(self) -> Sequence[str]: ...
     def silence(self) -> str | None: ...
 
 
@@ -181,6 +183,7 @@ class Session:
     """
 
     says_findings = True  # at the end, as a warning; a subclass may leave that to someone else
+    join_remedy = 'layers="all" takes every layer from the start'
 
     def __init__(
         self,
@@ -209,11 +212,14 @@ class Session:
         self._live: LiveReport | None = None
         self._notices: list[str] = []
         self._findings_said = False
-        self._silence_said = False
+        self._silence_said = self._missed_said = False
         self._no_gaps: NDArray[np.bool_] | None = None
+        # Not whether this rank records to a file: where parameters are sharded, all ranks have to measure the same.
+        self._fixed = path is not None
         self._path = None if path is None else path_here(Path(path), ranks)
         self._elsewhere = not records_here(ranks)
         self._probe = make_probe(self._receive)
+        self._probe.on_join = self._joined
         self.layers: tuple[str, ...] = self._probe.layers
         self._meta = {key: str(value) for key, value in (meta or {}).items()}
         if ranks == "each":
@@ -359,7 +365,7 @@ class Session:
         """See :class:`gradmidi.forking.Inherited`."""
         for shared in (self._held, self._receivers, self._closers):
             shared.clear()
-        self._findings_said = self._silence_said = True
+        self._findings_said = self._silence_said = self._missed_said = True
 
     def _end(self, well: bool) -> None:
         # A second Ctrl-C, or the first at the very end, must not cost the last rows.
@@ -367,12 +373,41 @@ class Session:
         _in_spite_of_interrupts(self._probe.detach, release, close)
         if well:  # an exception speaks for itself
             self._say_silence()
+            self._say_missed()
         self._say_findings()
 
     def _close(self, well: bool) -> None:
         self._ended = self._ended or bool(self._closers)
         while self._closers:
             self._guarded("closing", partial(self._closers.pop(), well))
+
+    def _joined(self, names: Sequence[str]) -> bool:
+        """Layers join the training: a column each in memory; a file and live sound have only those of the beginning."""
+        if self._fixed or isinstance(self._store, RecordingWriter):
+            self._say_join(names, f"not recorded, as {self._path} keeps its columns")
+            return False
+        from gradmidi.measure.row import widened
+
+        before = len(self.layers)
+        self._store.add_layers(names)
+        self._tally.add_layers(names)
+        self.layers = (*self.layers, *names)
+        self._held[:] = [(widened(row, len(self.layers)), metrics) for row, metrics in self._held]
+        if played := self._receivers.get("live sound"):
+            self._receivers["live sound"] = _first_layers(played, before)
+            self._say_join(names, "recorded from now on, but not played")
+        return True
+
+    def _say_missed(self) -> None:
+        if not self._missed_said and (names := self._probe.missed()):
+            self._missed_said = True
+            self._say_join(names, "not recorded")
+
+    def _say_join(self, names: Sequence[str], fate: str) -> None:
+        from gradmidi.measure.roster import joined
+
+        if not self._elsewhere:
+            self._notice(f"{joined(names)} while training and {fate}; {self.join_remedy}")
 
     def _say_silence(self) -> None:
         if not self._silence_said and (reason := self._probe.silence()):
@@ -480,6 +515,17 @@ def _in_spite_of_interrupts(*calls: Callable[[], object]) -> None:
 def _tell(message: str) -> None:
     with suppress(Notice):  # someone has turned warnings into errors
         warnings.warn(message, Notice, stacklevel=5)
+
+
+def _first_layers(receive: Receiver, count: int) -> Receiver:
+    """The receiver, of which the layers after the first ``count`` are kept."""
+
+    def receive_some(
+        step: int, norms: NDArray[np.floating], metrics: Numbers, gaps: NDArray[np.bool_] | None
+    ) -> object:
+        return receive(step, norms[:count], metrics, None if gaps is None else gaps[:count])
+
+    return receive_some
 
 
 def _warn(message: str) -> None:

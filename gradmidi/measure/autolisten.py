@@ -59,6 +59,7 @@ class UnattendedSession(Session):
     """Detaches by itself when its training is dropped."""
 
     says_findings = False  # `gradmidi run` says them when the script has ended
+    join_remedy = 'gradmidi.listen(..., layers="all") in the script takes every layer from the start'
 
     def __del__(self) -> None:
         # On CUDA the last rows are still on their way; a port has to hear the end of its notes.

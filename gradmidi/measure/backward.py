@@ -18,7 +18,12 @@ class AfterBackward:
     def __init__(self, parameters: Iterable[nn.Parameter], then: Callable[[], None]) -> None:
         self._then = then
         self._task = -1
-        self._hooks: list[RemovableHandle] = [
+        self._hooks: list[RemovableHandle] = []
+        self.add(parameters)
+
+    def add(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Wait for these parameters too."""
+        self._hooks += [
             parameter.register_post_accumulate_grad_hook(self._reached)  # type: ignore[no-untyped-call]
             for parameter in parameters
             if parameter.requires_grad

@@ -15,7 +15,7 @@ from gradmidi.forking import keep_from_children
 from gradmidi.measure.amp import WatchedStep, scale_of, scales_itself
 from gradmidi.measure.backward import AfterBackward
 from gradmidi.measure.meter import Meter, say_once_and_stop, warn
-from gradmidi.measure.quick import Hook, quick_hook
+from gradmidi.measure.quick import Hook, Refit, quick_hook
 from gradmidi.measure.reading import Reading
 from gradmidi.measure.steps import (
     after_first_call,
@@ -55,12 +55,15 @@ class StepHooks:
         self._steps: Counter[int] = Counter()
         self._off = False
         self._inherited = False
-        self._stops: list[Callable[[], None]] = []
+        self._later: Callable[[], None] | None = None
+        self._refits: list[Refit] = []
+        self._backward: AfterBackward | None = None
         self._hung: list[Any] = []
         for index, optimizer in enumerate(optimizers):
             self._hung.append(optimizer.register_step_pre_hook(self._hook(index, optimizer, early)))
         if early:
-            self._hung.append(AfterBackward(early, partial(self.guard, self._after_backward)))
+            self._backward = AfterBackward(early, partial(self.guard, self._after_backward))
+            self._hung.append(self._backward)
         if self._scaler is not None:
             self._hung.append(WatchedStep(self._scaler, self._steps_of, self._skipped))
         keep_from_children(self)
@@ -68,8 +71,8 @@ class StepHooks:
     def leave_to_parent(self) -> None:
         """See :class:`gradmidi.forking.Inherited`. The hooks stay, as the fork may have come out of one."""
         self._off = self._inherited = True
-        for stop in self._stops:
-            stop()
+        for refit in self._refits:
+            refit(None)
 
     def remove(self) -> None:
         """Take everything out; may be called twice."""
@@ -94,6 +97,21 @@ class StepHooks:
         # Only the flag is set: taking a hook out while torch goes through its hooks would raise into the training.
         self._off |= self._meter.silent and not self._keep_going
 
+    def between_steps(self, call: Callable[[], None]) -> None:
+        """Call ours when no row is half measured: now, or after a coming measurement."""
+        if self._meter.idle and not self._early:
+            self._later = None
+            call()
+        else:
+            self._later = call
+
+    def refit(self, joined: Sequence[nn.Parameter]) -> None:
+        """To be called between steps, after the meter was given other sources, with the parameters new to it."""
+        for refit in self._refits:
+            refit(self._meter.plain_parameters())
+        if self._backward is not None:
+            self._backward.add(joined)
+
     def _hook(self, index: int, optimizer: Optimizer, early: Sequence[nn.Parameter]) -> Hook:
         nests = may_nest(optimizer)
         general = out_of_graphs(self._before_step(index, nests))
@@ -101,8 +119,8 @@ class StepHooks:
         scaled = self._scaler is not None or scales_itself(optimizer)
         if parameters is None or nests or early or scaled:
             return general
-        hook, stop = quick_hook(parameters, self._meter, general)
-        self._stops.append(stop)
+        hook, refit = quick_hook(parameters, self._meter, general)
+        self._refits.append(refit)
         return hook
 
     def _before_step(self, index: int, nests: bool) -> Hook:
@@ -132,6 +150,8 @@ class StepHooks:
         elif self._early and inside(GradScaler.step.__code__):
             raise RuntimeError("before-clip gradients still carry the GradScaler's factor; pass scaler= as well")
         self._meter.measure(index, self._early.pop(index, None), **scalars)
+        if self._later is not None:
+            self.between_steps(self._later)
 
     def _after_backward(self) -> None:
         for index in range(len(self._optimizers)):

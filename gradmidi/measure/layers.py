@@ -74,8 +74,19 @@ def find_layers(
         picked = [choice for pattern in patterns for choice in _fitting(modules, pattern, kind)]
     found = _once(picked)
     if not found:
-        raise InputError(f"{type(model).__name__} has no {parameters} to measure that the optimizer updates")
+        name = type(model).__name__
+        raise InputError(f"{name} has no {parameters} to measure that the optimizer updates{_why(model, updated)}")
     return found
+
+
+def _why(model: nn.Module, updated: Iterable[nn.Parameter] | None) -> str:
+    """Why nothing was found, as far as it is plain."""
+    held = set(map(id, model.parameters()))
+    if updated is not None and held and not any(id(parameter) in held for parameter in updated):
+        return f": it has none of its parameters; make it from those of this {type(model).__name__}"
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        return ': all are frozen; layers="all" waits for them'
+    return ""
 
 
 def chosen(owners: Sequence[Layer], layers: str | Sequence[str]) -> tuple[Layer, ...]:

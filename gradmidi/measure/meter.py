@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gradmidi.errors import TrainingWarning
 from gradmidi.measure.reading import LocalReader, Reader, Reading
-from gradmidi.measure.row import RowMaker, StepNorms
+from gradmidi.measure.row import RowMaker, StepNorms, widened
 
 
 class Source(Protocol):
@@ -59,7 +59,7 @@ class Meter:
         self.steps = 0
         self._measured: set[int] = set()
         self._round: list[tuple[Source, Reading]] = []
-        self._pending: deque[tuple[int, list[tuple[Source, Reading]]]] = deque()
+        self._pending: deque[tuple[int, RowMaker, list[tuple[Source, Reading]]]] = deque()
         self.notes: dict[str, float | Tensor] = {}
         self.left_out = 0
         self._first_notes = self.notes
@@ -98,6 +98,16 @@ class Meter:
             self._close()
         self._deliver(wait=False)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next measurement begins a new row."""
+        return not self._measured
+
+    def refit(self, sources: Sequence[Source], maker: RowMaker) -> None:
+        """Read other parameters from now on; only while :attr:`idle`. Rows that are on their way are not lost."""
+        self._sources = sources
+        self.maker = maker
+
     def plain_parameters(self) -> Sequence[nn.Parameter] | None:
         """The parameters if each row is just their norms; then a quick hook does for :meth:`measure`."""
         source = self._sources[0]
@@ -121,7 +131,7 @@ class Meter:
 
     def _close(self) -> None:
         if self._round:
-            self._pending.append((self.steps, self._round))
+            self._pending.append((self.steps, self.maker, self._round))
             self._round = []
         else:
             self.left_out += 1
@@ -130,7 +140,7 @@ class Meter:
 
     def _deliver(self, wait: bool) -> None:
         while self._pending:
-            step, arrived = self._pending[0]
+            step, maker, arrived = self._pending[0]
             for _, reading in arrived:
                 if wait:
                     reading.wait()
@@ -139,7 +149,9 @@ class Meter:
             self._some_gradient = self._some_gradient or any(
                 part.positions for _, reading in arrived for part in reading.parts
             )
-            self._hand_over(self.maker.row(step, [(source.positions, reading) for source, reading in arrived]))
+            row = maker.row(step, [(source.positions, reading) for source, reading in arrived])
+            # One that was on its way when layers joined is brought to the length of those after it.
+            self._hand_over(row if maker is self.maker else widened(row, len(self.maker.no_gaps)))
             self._pending.popleft()  # only now: a Ctrl-C before must not lose the row of a step that was made
             for source, reading in arrived:
                 source.reader.copies.take_back(reading)

@@ -12,10 +12,12 @@ from torch.optim import Optimizer
 from gradmidi.errors import InputError
 from gradmidi.measure.amp import scales_itself
 from gradmidi.measure.hooks import StepHooks
-from gradmidi.measure.layers import LayerChoice, find_layers
+from gradmidi.measure.joining import JoinHooks
+from gradmidi.measure.layers import LayerChoice
 from gradmidi.measure.meter import Meter, warn
 from gradmidi.measure.models import check_model
 from gradmidi.measure.part import OptimizerPart
+from gradmidi.measure.roster import Roster, joined
 from gradmidi.measure.row import RowMaker, StepNorms
 from gradmidi.measure.setups import is_sharded, obstacle, records_here
 from gradmidi.measure.silence import Scene, versions_of, why_silent
@@ -43,8 +45,9 @@ class GradientProbe:
         optimizer: whose steps are counted. With several, a row is complete when each has stepped or one is about to
             step again; layers of those that did not are gaps.
         on_step: receives one :class:`StepNorms` per measured step; see ``ranks``.
-        layers: ``"auto"`` (modules that own trainable parameters), names or globs of modules in the order wanted, or
-            a callable ``(name, module) -> bool``.
+        layers: ``"auto"`` (modules that own trainable parameters), ``"all"`` (frozen ones too, which are gaps until
+            they are unfrozen and an optimizer has them), names or globs of modules in the order wanted, or a callable
+            ``(name, module) -> bool``.
         parameters: ``"weights"`` as in the 2019 post, ``"biases"`` or ``"all"``; several in one module are joined
             by root-sum-square.
         quantities: names in :data:`gradmidi.measure.quantities.QUANTITIES`; the first one fills ``norms``.
@@ -58,6 +61,9 @@ class GradientProbe:
 
     Attributes:
         layers: names of the L layers.
+        on_join: called with the names of layers that join the training under ``"auto"`` or ``"all"``: unfrozen, or
+            added to the optimizer. If it returns True they are measured, and rows are longer from then on; otherwise,
+            and as long as it is None, they are not.
         metrics: names of the numbers that every row carries in its ``metrics``, beside those noted.
 
     Cost: a measured step takes one fused norm call a device and dtype, one stack and one copy a device; under FSDP2
@@ -90,35 +96,86 @@ class GradientProbe:
         optimizers = [raw_optimizer(one) for one in given]
         # Accelerate's wrapper around the optimizer knows the scaler.
         scaler = scaler or next(filter(None, (getattr(one, "scaler", None) for one in given)), None)
-        found = find_layers(model, layers, parameters, _parameters(optimizers))
-        everything = [parameter for layer in found for parameter in layer.parameters]
+        self._roster = Roster(model, layers, parameters, optimizers)
+        everything = self._roster.parameters
         self._sharded = any(is_sharded(parameter) for parameter in everything)
         if self._sharded and when == "before-clip":
-            raise InputError("when='before-clip' cannot be had under FSDP2; measure after-clip, or do not clip")
-        maker = RowMaker(found, quantities)
-        parts = [OptimizerPart(one, found, maker.terms, maker.needs_rates) for one in optimizers]
-        self.layers: tuple[str, ...] = tuple(layer.name for layer in found)
+            raise InputError("when='before-clip' is not supported under FSDP2; measure after-clip, or do not clip")
+        self._optimizers = optimizers
+        self._quantities = quantities
+        maker = self._make_maker()
+        self.layers: tuple[str, ...] = maker.layers
+        self.on_join: Callable[[Sequence[str]], bool] | None = None
         scaled = scaler is not None or any(map(scales_itself, optimizers))
         self.metrics: tuple[str, ...] = (*maker.metrics, "skipped") if scaled else maker.metrics
         if ranks == "first":
-            on_step = saying_what_is_unheard(on_step, lambda: [part.reader for part in parts], len(found))
+            on_step = saying_what_is_unheard(on_step, lambda: [part.reader for part in self._parts], len(self.layers))
         self._first = 0
-        self._meter = Meter(parts, maker, on_step if self._records else _nobody, _schedule(every))
+        self._meter = Meter(self._parts, maker, on_step if self._records else _nobody, _schedule(every))
         self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(
-            self._meter, optimizers, everything if when == "before-clip" else (), scaler, keep_going=self._sharded
+            self._meter,
+            optimizers,
+            self._roster.parameters if when == "before-clip" else (),
+            scaler,
+            keep_going=self._sharded,
+        )
+        self._make_join_hooks: Callable[[], JoinHooks] = lambda: JoinHooks(
+            given, optimizers, lambda: self._roster.frozen, self._look
         )
         self._hooks: StepHooks | None = None
+        self._joining: JoinHooks | None = None
         self._failed = False
         self._scene = Scene(model, optimizers, everything, versions_of(everything), 0, 0)
         self._obstacle = obstacle(model, everything)
         if self._obstacle:
             warn(f"gradmidi cannot measure this training, which goes on without: {self._obstacle}")
-        self.attach()
+        self._hang()
+
+    def _make_maker(self) -> RowMaker:
+        """What makes rows of the layers that the roster has now, and the parts that read them."""
+        found = self._roster.layers
+        maker = RowMaker(found, self._quantities)
+        self._parts = [OptimizerPart(one, found, maker.terms, maker.needs_rates) for one in self._optimizers]
+        return maker
+
+    def _look(self) -> None:
+        """See whether layers have joined; called when one may have."""
+        if self._hooks is not None:
+            self._hooks.guard(self._hooks.between_steps, self._take_newcomers)
+
+    def _take_newcomers(self) -> None:
+        newcomers = self._roster.newcomers()
+        if newcomers is None or self._hooks is None:
+            return
+        accepted = bool(newcomers.new) and self._join([layer.name for layer in newcomers.new])
+        before = set(map(id, self._roster.parameters))
+        self._roster.take(newcomers, accepted)
+        fresh = [parameter for parameter in self._roster.parameters if id(parameter) not in before]
+        if fresh:
+            maker = self._make_maker()
+            self._meter.refit(self._parts, maker)
+            self._hooks.refit(fresh)
+            self.layers = maker.layers
+
+    def _join(self, names: Sequence[str]) -> bool:
+        """Whether the receiver of the rows has room for these layers; said here if nobody else can."""
+        if self.on_join is not None:
+            return self.on_join(names)
+        if self._records:
+            warn(f'gradmidi: {joined(names)} while training and not measured; layers="all" takes all from the start')
+        return False
 
     def attach(self) -> None:
         """Hook into the optimizers; does nothing if already attached. Steps are counted on."""
+        if self._hooks is None:
+            self._hang()
+            self._look()
+
+    def _hang(self) -> None:
         # A rank that does not record has nothing to do, unless it holds a part of the parameters.
-        if self._hooks is None and not self._obstacle and (self._sharded or self._records):
+        if not self._obstacle and (self._sharded or self._records):
+            if self._roster.open:  # before the hooks that measure, so that what is unfrozen is heard at once
+                self._joining = self._make_join_hooks()
             self._hooks = self._make_hooks()
 
     @property
@@ -146,9 +203,16 @@ class GradientProbe:
         """Deliver what is on its way and take every hook away; may be called twice."""
         if self._hooks is not None:
             self.flush()
-            self._hooks.remove()
+            for hooks in (self._hooks, self._joining):
+                if hooks is not None:
+                    hooks.remove()
             self._failed = self._hooks.off
             self._hooks = None
+
+    def missed(self) -> tuple[str, ...]:
+        """Layers that have joined in a way that could not be noticed, such as by changing ``param_groups`` itself."""
+        newcomers = self._roster.newcomers() if self._meter.heard else None
+        return () if newcomers is None else tuple(layer.name for layer in newcomers.new)
 
     def silence(self) -> str | None:
         """Why no gradient was heard at any step so far, as a sentence; None if one was, or if that has been said."""
@@ -172,10 +236,6 @@ class GradientProbe:
 
 def _nobody(row: StepNorms) -> None:
     """Receives the rows of ranks that take part in a collective but do not record."""
-
-
-def _parameters(optimizers: Sequence[Optimizer]) -> list[nn.Parameter]:
-    return [parameter for one in optimizers for group in one.param_groups for parameter in group["params"]]
 
 
 def _schedule(every: int | Callable[[int], bool]) -> Callable[[int], bool] | None:

@@ -25,9 +25,10 @@ OURS = 3  # references to a row that nobody kept: the hook's, the tensor's over 
 
 Places = list[tuple[nn.Parameter, Tensor]]
 Hook = Callable[[Optimizer, tuple[Any, ...], dict[str, Any]], Any]
+Refit = Callable[[Sequence[nn.Parameter] | None], None]
 
 
-def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) -> tuple[Hook, Callable[[], None]]:
+def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) -> tuple[Hook, Refit]:
     """A step hook for parameters that all have a dense float32 gradient on the CPU.
 
     Args:
@@ -37,7 +38,7 @@ def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) 
             another kind, or in which nobody could take the row. It alone may be called while a step is compiled.
 
     Returns:
-        The hook, and what leaves everything from now on to ``general``.
+        The hook, and what gives it other parameters; with None everything is left to ``general`` from then on.
     """
     # A call a layer, because the fused one makes L tensors that would have to be read one by one.
     norm, compiling = torch.linalg.vector_norm, torch.compiler.is_dynamo_compiling
@@ -71,11 +72,15 @@ def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) 
             meter.fall_silent(error)
         return None
 
-    def stop() -> None:
-        nonlocal usual
-        usual = False
+    def refit(parameters: Sequence[nn.Parameter] | None) -> None:
+        nonlocal norms, places, no_gaps, usual
+        if parameters is None:
+            usual = False
+        else:
+            norms, places = _row(parameters)
+            no_gaps = meter.maker.no_gaps
 
-    return before_step, stop
+    return before_step, refit
 
 
 def _row(parameters: Sequence[nn.Parameter]) -> tuple[NDArray[np.float32], Places]:

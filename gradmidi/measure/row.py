@@ -34,10 +34,20 @@ class StepNorms(NamedTuple):
     metrics: Mapping[str, float] = {}
 
 
+def widened(row: StepNorms, count: int) -> StepNorms:
+    """The row with gaps for layers that have joined since, ``count`` in all; the same row if none have."""
+    missing = count - len(row.norms)
+    if missing <= 0:
+        return row
+    norms = np.append(row.norms, np.full(missing, np.nan, dtype=np.float32))
+    return row._replace(norms=norms, gaps=np.append(row.gaps, np.ones(missing, dtype=bool)))
+
+
 class RowMaker:
     """Makes rows of L layers' quantities out of readings of P parameters.
 
     Attributes:
+        layers: names of the L layers.
         terms: what the readings have to hold, in order.
         metrics: names of the numbers that further quantities add to each row.
         no_gaps: (L,) all False; may not be written to, as many rows share it.
@@ -45,7 +55,7 @@ class RowMaker:
     """
 
     def __init__(self, layers: Sequence[Layer], quantities: Sequence[str]) -> None:
-        self._layers = tuple(layer.name for layer in layers)
+        self.layers = tuple(layer.name for layer in layers)
         self._starts = np.cumsum([0, *(len(layer.parameters) for layer in layers)])[:-1]
         self._size = sum(len(layer.parameters) for layer in layers)
         self._quantities = list(zip(quantities, quantities_named(quantities), strict=True))
@@ -57,7 +67,7 @@ class RowMaker:
         self.plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
 
     def _columns(self, quantity: str, per_layer: bool) -> list[str]:
-        return [f"{quantity} {layer}" for layer in self._layers] if per_layer else [quantity]
+        return [f"{quantity} {layer}" for layer in self.layers] if per_layer else [quantity]
 
     def row(self, step: int, readings: Sequence[tuple[Sequence[int], Reading]]) -> StepNorms:
         """The row of one step.
@@ -86,7 +96,7 @@ class RowMaker:
         for name, values in zip(self.terms, table, strict=True):
             joined = JOINS[TERMS[name].join](np.where(present, values, 0.0), self._starts)
             terms[name] = np.where(gaps, np.nan, joined)
-        rates = np.array([scalars.pop(RATE + layer, np.nan) for layer in self._layers])
+        rates = np.array([scalars.pop(RATE + layer, np.nan) for layer in self.layers])
         with np.errstate(all="ignore"):
             values = [quantity.of(terms, scalars, rates) for _, quantity in self._quantities]
         metrics = {name: value for name, value in scalars.items() if name != "grad_scale"}

@@ -40,6 +40,13 @@ class RowStore:
         self._numbers[i] = [metrics.get(name, np.nan) for name in self._metrics]
         self._count += 1
 
+    def add_layers(self, names: Sequence[str]) -> None:
+        """Further columns, gaps in the rows so far."""
+        self._layers = (*self._layers, *names)
+        more = (len(self._steps), len(names))
+        self._norms = np.hstack([self._norms, np.full(more, np.nan, dtype=np.float32)])
+        self._gaps = np.hstack([self._gaps, np.ones(more, dtype=bool)])
+
     def add_metric(self, name: str) -> bool:
         """A further column, nan in the rows so far; always possible in memory."""
         self._metrics = (*self._metrics, name)

@@ -104,6 +104,7 @@ class _KerasProbe:
         maker = RowMaker(found, ["grad_norm"])
         self.layers = tuple(layer.name for layer in found)
         self.metrics: tuple[str, ...] = ()
+        self.on_join: Callable[[Sequence[str]], bool] | None = None
         self.positions: Sequence[int] = range(sum(len(layer.parameters) for layer in found))
         self.reader: Reader = LocalReader([parameter for layer in found for parameter in layer.parameters], maker.terms)
         self._first = 0
@@ -154,6 +155,9 @@ class _KerasProbe:
 
     def detach(self) -> None:
         self.flush()
+
+    def missed(self) -> Sequence[str]:
+        return ()  # what is unfrozen is trained from the next compile() on, and so heard by the next session
 
     def silence(self) -> str | None:
         if self._off or self._meter.heard:
