@@ -2,8 +2,11 @@
 
 import json
 import os
+import subprocess
+import sys
 import unicodedata
 import warnings
+from pathlib import Path
 
 import mido
 import numpy as np
@@ -98,6 +101,21 @@ def test_a_title_of_a_megabyte_is_cut_in_midi(tmp_path):
     recording = Recording.from_arrays([[1.0]])
     compose(recording, title="x" * 1_000_000).save_midi(tmp_path / "a.mid")
     assert (tmp_path / "a.mid").stat().st_size < 10_000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_table_for_a_full_disk_is_one_line(options, run_cli):
+    with Path("/dev/full").open("w") as full:
+        done = run_cli("scales", *options, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr == "gradmidi scales: cannot write to standard output: No space left on device; free some space\n"
+
+
+def test_a_table_that_nobody_reads_to_its_end_is_no_error_to_talk_about(tmp_path):
+    command = f"{sys.executable} -m gradmidi scales --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_terminal_that_knows_ascii_only_gets_escapes_and_not_a_traceback(run_cli, tmp_path):

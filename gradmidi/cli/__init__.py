@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from gradmidi.cli.streams import mend_streams, silence
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.printable import printable
 
@@ -65,7 +65,7 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (``sys.argv`` by default) and return its exit code: 0, 1, 2 or 130."""
-    _mend_streams()
+    mend_streams()
     parser = build_parser()
     words = sys.argv[1:] if argv is None else list(argv)
     if not words:
@@ -82,23 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(args.command, "interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away (`gradmidi scales | head`); nobody is left to tell.
-        sys.stderr.close()
+        silence(1)
         return FAILED
-
-
-def _mend_streams() -> None:
-    """Make output safe to write to: letters that a terminal's encoding lacks are escaped, a closed stream is opened."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        stream = getattr(sys, name)
-        if stream is None:
-            # A file opened later must not get this number, or what libraries print would end up in it.
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != number:
-                os.dup2(null, number)
-                os.close(null)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-        elif number and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(command: str, what: object, code: int) -> int:

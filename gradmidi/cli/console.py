@@ -14,11 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from gradmidi.cli.streams import silence
+from gradmidi.errors import InputError
 from gradmidi.printable import printable
 
 UNBROKEN = ("what", "file", "plays", "preset", "part", "Hz")  # columns whose cells stay on one line
 NOTEBOOK = "JPY_PARENT_PID"  # set where Jupyter runs `!gradmidi`: a terminal by name that keeps every state of a bar
 PIPED_WIDTH = 200  # columns of a table that no terminal limits
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever prints decides what it means that nobody reads; rich would end the program."""
+        raise
 
 
 class Reporter:
@@ -28,19 +36,23 @@ class Reporter:
         self.json: bool = args.json
         self.quiet: bool = args.quiet
         self.leaves_stdout = False  # to a file that is written there
-        self._out = Console(highlight=False, soft_wrap=True)
+        self._out = _Console(highlight=False, soft_wrap=True)
         if not self._out.is_terminal:
             self._out.width = PIPED_WIDTH
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True, quiet=self.quiet)
+        self._err = _Console(stderr=True, highlight=False, soft_wrap=True, quiet=self.quiet)
 
     def say(self, text: str, style: str = "") -> None:
         """A message for the person, on stderr."""
-        self._err.print(_plain(text), style=style)
+        try:
+            self._err.print(_plain(text), style=style)
+        except OSError:  # nobody listens any more, or a log is full; what is made is made all the same
+            silence(2)
 
     def result(self, value: Any) -> None:
         """With ``--json`` the result as one JSON document on stdout."""
         if self.json and not self.leaves_stdout:
-            print(json.dumps(value, indent=2))
+            with _to_stdout():
+                print(json.dumps(value, indent=2), flush=True)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
         """A table on stdout, unless JSON or silence is asked for."""
@@ -53,11 +65,11 @@ class Reporter:
             table.add_column(head, overflow="fold", no_wrap=head in UNBROKEN)
         for row in rows:
             table.add_row(*(_plain(cell) for cell in row))
-        with self._out.capture() as text:
-            self._out.print(table)
-        # Cells are padded to the width of their column, which nobody wants at the end of a line.
-        for line in text.get().splitlines():
-            print(line.rstrip())
+        with _to_stdout():
+            with self._out.capture() as text:
+                self._out.print(table)
+            # Cells are padded to the width of their column, which nobody wants at the end of a line.
+            print("\n".join(line.rstrip() for line in text.get().splitlines()), flush=True)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[ProgressLine]:
@@ -83,6 +95,18 @@ class ProgressLine:
     def show(self, done: int, now: str = "") -> None:
         """``done`` units are done; ``now`` is what is being done."""
         self._bar.update(self._task, completed=done, now=printable(now))
+
+
+@contextmanager
+def _to_stdout() -> Iterator[None]:
+    """A result that cannot be written is an error, unlike a message; that its reader has gone is none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(1)
+        raise InputError(f"cannot write to standard output: {error.strerror}; free some space") from None
 
 
 def _plain(text: str) -> Text:

@@ -7,20 +7,19 @@ is bit for bit the same. When it ends, in whatever way, the recording is whole a
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradmidi.cli.live_options import add_live_options, check_live_options
 from gradmidi.cli.options import add_sine_options, add_sound_options
 from gradmidi.cli.render import TARGETS
-from gradmidi.errors import InputError, MissingPartError
+from gradmidi.errors import InputError
 from gradmidi.existing import EXISTING
+from gradmidi.printable import printable
 
 if TYPE_CHECKING:
-    from gradmidi.cli.console import Reporter
+    from tempfile import TemporaryDirectory
+
     from gradmidi.measure.handover import Handover
 
 LIMITS = """\
@@ -55,13 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tempfile import TemporaryDirectory
-
     from gradmidi.cli.child import run_child
-    from gradmidi.cli.console import Reporter
+    from gradmidi.cli.finishing import finish
     from gradmidi.cli.perform import check_targets
     from gradmidi.files import check_folder
-    from gradmidi.measure.handover import give, recordings
+    from gradmidi.measure.handover import give
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not command:
@@ -72,20 +69,21 @@ def run(args: argparse.Namespace) -> int:
     check_targets(targets)
     handover = _handover(args, command)
     _check_port(handover)
-    with TemporaryDirectory(prefix="gradmidi-run-") as name:
+    with _folder() as name:
         folder = Path(name)
         code = run_child(command, give(handover, folder))
-        begun = recordings(handover, folder)
-    found = [Path(args.out) / path.name for path in begun]
-    reporter = Reporter(argparse.Namespace(json=False, quiet=args.quiet))
+        finish(args, handover, folder, targets)
+    return code  # the script's, whatever became of the music
+
+
+def _folder() -> TemporaryDirectory[str]:
+    """What a process that lives on leaves in it is no reason to fail."""
+    from tempfile import TemporaryDirectory
+
     try:
-        for notice in chain(*begun.values()):
-            reporter.say(notice.replace(f"{handover.out}{os.sep}", f"{args.out}{os.sep}"))
-        _finish(args, found, Path(args.out) / handover.path(len(found) + 1).name, targets, reporter)
-    except (InputError, MissingPartError) as error:
-        # The exit code is the script's, whatever becomes of the music.
-        print(f"gradmidi run: {error}", file=sys.stderr)
-    return code
+        return TemporaryDirectory(prefix="gradmidi-run-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InputError(f"no temporary folder can be made ({error.strerror}); name a place for it in TMPDIR") from None
 
 
 def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
@@ -101,7 +99,8 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
     args.soundfont = args.soundfont and str(Path(args.soundfont).resolve())
     composing = compose_options(args)
     live = None if args.live is None else args.live or OWN_PORT
-    title = {"title": shlex.join(command)}
+    # Words of a command are bytes; a recording is text.
+    title = {"title": printable(shlex.join(command))}
     return Handover(Path(args.out).resolve(), title, args.existing, live, live_arguments(args), composing)
 
 
@@ -115,42 +114,3 @@ def _check_port(handover: Handover) -> None:
         composer = Composer(("layer",), **handover.composer_options)
         port = None if handover.live == OWN_PORT else handover.live
         LiveOutput(composer, port, **handover.live_options).close(drain=False)
-
-
-def _finish(
-    args: argparse.Namespace, found: list[Path], older: Path, targets: dict[str, Path], reporter: Reporter
-) -> None:
-    """Say what was recorded, and render the first recording; a file called ``older`` is none of this run's."""
-    from gradmidi.cli.options import chosen_layers, compose_recording
-    from gradmidi.cli.perform import Job, say_heard, write_all
-    from gradmidi.recording import Recording
-
-    if not found:
-        raise InputError("no optimizer step was heard; `gradmidi run --help` ends with what cannot be")
-    for path in found:
-        _say_findings(path, reporter)
-    if older.exists():
-        reporter.say(f"{older} is of an earlier run", style="yellow")
-    if not targets:
-        reporter.say(f"to hear it: gradmidi render {found[0]} --mid run.mid --wav run.wav")
-        return
-    first = chosen_layers(args, Recording.load(found[0]))
-    job = Job(args, first, compose_recording(args, first), reporter)
-    for item in write_all(job, targets):
-        if item.written:
-            reporter.say(f"{item.file}: {item.detail}")
-    say_heard(job)
-
-
-def _say_findings(path: Path, reporter: Reporter) -> None:
-    """How many steps a recording has and, in the same line, what was wrong with them."""
-    from gradmidi.findings import findings_of, sentences
-    from gradmidi.recording import Recording
-
-    try:
-        recording = Recording.load(path)
-    except InputError as error:
-        reporter.say(str(error), style="yellow")
-        return
-    problems = sentences(findings_of(recording))
-    reporter.say("; ".join([f"{path}: {len(recording)} steps", *problems]), style="bold red" if problems else "")

@@ -1,0 +1,139 @@
+"""What `gradmidi run` does when the script has ended: nothing that fails here changes how the run ended."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradmidi.cli.options import add_sine_options, add_sound_options
+from gradmidi.cli.streams import silence
+from gradmidi.errors import InputError, MissingPartError
+from gradmidi.printable import printable
+
+if TYPE_CHECKING:
+    from gradmidi.cli.console import Reporter
+    from gradmidi.measure.handover import Handover
+
+
+def finish(args: argparse.Namespace, handover: Handover, folder: Path, targets: dict[str, Path]) -> None:
+    """Say what was recorded and render the first recording; whatever fails is one line on stderr.
+
+    Args:
+        args: the options of `gradmidi run`.
+        handover, folder: what the script was given.
+        targets: kind of output → where it goes.
+    """
+    from gradmidi.measure.handover import recordings
+
+    found: dict[Path, list[str]] = {}
+    try:
+        begun = recordings(handover, folder)
+        found = {Path(args.out) / path.name: notices for path, notices in begun.items()}
+        _finish(args, handover, found, targets)
+    except BaseException as error:
+        _end_in_peace()
+        rest = [f"; {first} is kept{_later(args, first, targets)}" for first in list(found)[:1]]
+        _last_words("".join([_told(error), *rest]))
+    _end_in_peace()
+
+
+def _end_in_peace() -> None:
+    """A Ctrl-C must not change the exit code while the last lines are said and the temporary folder is removed."""
+    with suppress(ValueError):  # in a thread signals are none of our business
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _finish(
+    args: argparse.Namespace, handover: Handover, found: dict[Path, list[str]], targets: dict[str, Path]
+) -> None:
+    from gradmidi.cli.console import Reporter
+
+    if not found:
+        raise InputError("no optimizer step was heard; `gradmidi run --help` ends with what cannot be")
+    reporter = Reporter(argparse.Namespace(json=False, quiet=args.quiet))
+    for notice in chain(*found.values()):
+        reporter.say(notice.replace(f"{handover.out}{os.sep}", f"{args.out}{os.sep}"))
+    for path in found:
+        _say_findings(path, reporter)
+    older = Path(args.out) / handover.path(len(found) + 1).name
+    if older.exists():
+        reporter.say(f"{older} is of an earlier run", style="yellow")
+    first = next(iter(found))
+    if targets:
+        _render(args, first, targets, reporter)
+    else:
+        reporter.say(f"to hear it: gradmidi render {shlex.quote(str(first))} --mid run.mid --wav run.wav")
+
+
+def _say_findings(path: Path, reporter: Reporter) -> None:
+    """How many steps a recording has and, in the same line, what was wrong with them."""
+    from gradmidi.findings import findings_of, sentences
+    from gradmidi.recording import Recording
+
+    try:
+        recording = Recording.load(path)
+    except InputError as error:
+        reporter.say(str(error), style="yellow")
+        return
+    problems = sentences(findings_of(recording))
+    reporter.say("; ".join([f"{path}: {len(recording)} steps", *problems]), style="bold red" if problems else "")
+
+
+def _render(args: argparse.Namespace, recording: Path, targets: dict[str, Path], reporter: Reporter) -> None:
+    """Make each file by itself, so that one that fails takes no other with it."""
+    from gradmidi.cli.options import chosen_layers, compose_recording
+    from gradmidi.cli.perform import Job, say_heard, write_all
+    from gradmidi.recording import Recording
+
+    first = chosen_layers(args, Recording.load(recording))
+    job = Job(args, first, compose_recording(args, first), reporter)
+    for kind, path in targets.items():
+        try:
+            written = [item for item in write_all(job, {kind: path}) if item.written]
+        except Exception as error:
+            _last_words(f"{path} was not made: {_told(error)}{_later(args, recording, {kind: path})}")
+            continue
+        for item in written:
+            reporter.say(f"{item.file}: {item.detail}")
+    say_heard(job)
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, (InputError, MissingPartError)):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    name = type(error).__name__
+    return f"{name}: {error}" if str(error) else name
+
+
+def _later(args: argparse.Namespace, recording: Path, targets: dict[str, Path]) -> str:
+    """The command that makes the files another time."""
+    if not targets:
+        return ""
+    words = ["gradmidi", "render", str(recording)]
+    for kind, path in targets.items():
+        words += [f"--{kind}", str(path)]
+    options = argparse.ArgumentParser(add_help=False)
+    add_sound_options(options)
+    add_sine_options(options)
+    for action in options._actions:
+        value = getattr(args, action.dest)
+        if value != action.default:
+            words += [action.option_strings[-1]] if action.nargs == 0 else [action.option_strings[-1], str(value)]
+    return f"; to make {'it' if len(targets) == 1 else 'them'} later: {shlex.join(words)}"
+
+
+def _last_words(text: str) -> None:
+    """Say an error, if there is still somebody to hear it."""
+    try:
+        print(f"gradmidi run: {printable(text)}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        silence(2)
