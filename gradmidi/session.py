@@ -205,7 +205,7 @@ class Session:
             check_recording_path(Path(path))
         self._held: list[tuple[StepNorms, Numbers]] = []
         self._late: dict[int, dict[str, float]] | None = {} if late else None
-        self._kept: dict[str, float] = {}
+        self._kept: list[tuple[int, dict[str, float]]] = [(0, {})]  # sticky numbers, and from which step on
         self._ended = False
         self._closers: list[Callable[[bool], object]] = []  # told whether the training ended well
         self._receivers: dict[str, Receiver] = {}
@@ -330,7 +330,7 @@ class Session:
         belong to the step that was just made.
         """
         try:
-            self._kept |= {name: float(value) for name, value in metrics.items() if name in STICKY}
+            self._keep({name: float(value) for name, value in metrics.items() if name in STICKY})
             others = {name: value for name, value in metrics.items() if name not in STICKY}
             if self._late is None:
                 self.log_coming(**others)
@@ -339,6 +339,12 @@ class Session:
                 late |= {name: float(value) for name, value in others.items()}
         except Exception as error:
             _warn(f"gradmidi could not log {', '.join(metrics)}: {error}")
+
+    def _keep(self, sticky: dict[str, float]) -> None:
+        # By step, because on CUDA the rows of the steps before may still be on their way.
+        kept = self._kept[-1][1]
+        if sticky.items() - kept.items():
+            self._kept.append((self._next_step, kept | sticky))
 
     def log_coming(self, **metrics: Any) -> None:
         """Numbers of the coming step, in a ``late`` session too."""
@@ -429,7 +435,9 @@ class Session:
         self._end(well=kind is None)
 
     def _receive(self, row: StepNorms) -> None:
-        self._held.append((row, {**self._kept, **row.metrics}))
+        while len(self._kept) > 1 and self._kept[1][0] <= row.step:
+            del self._kept[0]
+        self._held.append((row, {**self._kept[0][1], **row.metrics}))
         self._release(everything=self._late is None)
 
     @property

@@ -50,6 +50,23 @@ def test_the_loss_goes_with_its_step_and_the_epoch_goes_on() -> None:
     np.testing.assert_array_equal(session.recording.metrics["loss"], [7.5, np.nan])
 
 
+def test_an_epoch_begins_with_its_first_step_though_rows_before_it_arrive_later() -> None:
+    """As on CUDA, where a row is handed over some steps after it was measured."""
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with listen(model, optimizer) as session:
+        receive, on_their_way = session._receive, []
+        session._probe._meter.on_step = on_their_way.append
+        session._probe.detach()
+        session._probe.attach()  # the quick hook holds its receiver
+        for epoch in (1, 2):
+            session.log(epoch=epoch)
+            train(model, optimizer, 2)
+        for row in on_their_way:
+            receive(row)
+    assert session.recording.metrics["epoch"].tolist() == [1, 1, 2, 2]
+
+
 def test_a_file_that_fails_midway_warns_once_and_the_training_ends_as_without(tmp_path: Path) -> None:
     model, plain = small_net(), small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
