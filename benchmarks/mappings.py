@@ -22,17 +22,18 @@ import numpy as np
 from benchmarks.timing import table
 from gradmidi.composition import compose
 from gradmidi.composition.mapping import Adaptive, Log, Mapping, Post, Rank
-from gradmidi.composition.pitch_range import PitchRange, key_hz
+from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.experiments.digits import embedded_digits
 from gradmidi.experiments.mnist import train
 from gradmidi.experiments.settings import LAYERS, preset_settings, presets
 from gradmidi.outputs.tuning import to_keys
 from gradmidi.recording import Recording
+from gradmidi.theory.pitch import key_to_hz
 
 SEEDS = (1, 2, 3, 4, 5)
 SCALES = ("chromatic", "A minor pentatonic")
 FEWEST = 20
-WIDE = PitchRange(key_hz(24), key_hz(108))
+WIDE = PitchRange(key_to_hz(24), key_to_hz(108))
 CANDIDATES: dict[str, Callable[[], Mapping]] = {
     "post, 200 + 100 × norm": Post,
     "log, 0.5 octave a decade": lambda: Log(0.5),

@@ -1,21 +1,26 @@
-"""Score: columnar notes and marks, the one thing that every output reads. Knows nobody."""
+"""Score: notes in columns, voices and marks, the one thing that every output reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.theory.pitch import hz_to_key
 
 if TYPE_CHECKING:
     from gradmidi.outputs.audio_file import AudioReport
     from gradmidi.outputs.tuning import PitchReport
 
+HIGHEST = 127  # key, velocity
+PITCHED = -1  # in place of a drum
+UNKNOWN_STEP = -1
+SMALLEST, LARGEST = np.nextafter(0, 1), np.finfo(np.float64).max
 DEFAULT_TEMPO = 125.0  # BPM: at 480 ticks a quarter, 1 tick = 1 ms exactly
 
 
@@ -29,7 +34,7 @@ class Voice:
         program: General MIDI program 0–127.
         pan: 0 left, 64 middle, 127 right.
         volume: controller 7, 0–127.
-        percussion: the frequency stands for a key of the drum map, not for a pitch.
+        percussion: it plays drums.
     """
 
     name: str
@@ -40,49 +45,91 @@ class Voice:
     percussion: bool = False
 
 
+class Mark(NamedTuple):
+    """One thing said at a moment; see :class:`Marks`."""
+
+    time: float
+    kind: str
+    text: str
+    step: int
+    layer: str
+
+
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """Things said at a moment: time (M,) s, kind (M,) and text (M,) str. Kinds: step, epoch, loss, nan, inf, …"""
+    """Things said at a moment, in order of time.
+
+    ``marks[3]`` and iterating give a :class:`Mark`; ``marks[2:9]`` and ``marks[mask]`` give marks.
+
+    Attributes:
+        time: (M,) seconds.
+        kind: (M,) str: ``step``, ``epoch``, ``loss``, ``nan``, ``inf``, ``explosion``, ``zero`` or ``resumed``.
+        text: (M,) str, for a person.
+        step: (M,) int, the optimizer step; −1 where none is known.
+        layer: (M,) str, the layer's name; empty where it is about the whole step.
+    """
 
     time: NDArray[np.float64]
     kind: NDArray[np.str_]
     text: NDArray[np.str_]
+    step: NDArray[np.int64] = None  # type: ignore[assignment]
+    layer: NDArray[np.str_] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.step is None:
+            object.__setattr__(self, "step", np.full(len(self.time), UNKNOWN_STEP))
+        if self.layer is None:
+            object.__setattr__(self, "layer", np.full(len(self.time), "", dtype="U1"))
 
     def __len__(self) -> int:
         return len(self.time)
 
+    def __iter__(self) -> Iterator[Mark]:
+        return map(Mark._make, zip(*(column.tolist() for column in self._columns()), strict=True))
+
+    @overload
+    def __getitem__(self, which: int) -> Mark: ...
+    @overload
+    def __getitem__(self, which: slice | NDArray[Any]) -> Marks: ...
+    def __getitem__(self, which: int | slice | NDArray[Any]) -> Mark | Marks:
+        if isinstance(which, int | np.integer):
+            return Mark._make(column[which].item() for column in self._columns())
+        return Marks(*(column[which] for column in self._columns()))
+
     def of(self, *kinds: str) -> Marks:
         """The marks of these kinds only."""
-        keep = np.isin(self.kind, kinds)
-        return Marks(self.time[keep], self.kind[keep], self.text[keep])
+        return self[np.isin(self.kind, kinds)]
 
     @classmethod
     def none(cls) -> Marks:
+        """No marks."""
         return cls(np.empty(0), np.empty(0, dtype="U1"), np.empty(0, dtype="U1"))
+
+    @classmethod
+    def merged(cls, parts: Sequence[Marks]) -> Marks:
+        """The marks of several parts in order of time; those of one moment in the order of the parts."""
+        if len(parts) <= 1:
+            return parts[0] if parts else cls.none()
+        whole = cls(*(np.concatenate(column) for column in zip(*(part._columns() for part in parts), strict=True)))
+        return whole[np.argsort(whole.time, kind="stable")]
+
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.time, self.kind, self.text, self.step, self.layer
 
 
 @dataclass(frozen=True, eq=False)
-class Score:
-    """Notes in Hz and seconds, sorted by onset, with who plays them and what is said meanwhile.
+class Notes:
+    """Notes in columns, sorted by onset.
 
     Attributes:
-        onset: (K,) s, finite, not negative, ascending.
-        duration: (K,) s, finite, positive.
-        frequency: (K,) Hz, finite, positive.
-        layer: (K,) int, index into ``voices``. The last voice is the alarm's percussion if there is one.
+        onset: (K,) seconds, finite, not negative, ascending.
+        duration: (K,) seconds, finite, positive.
+        frequency: (K,) Hz, finite, positive. For a drum it has no meaning.
+        layer: (K,) int, index of the voice that plays.
         velocity: (K,) int, 1–127.
         step: (K,) int, the optimizer step that a note belongs to.
-        tied: (K,) bool, True where a note goes on from the one before of its voice, without a new attack (drones).
-        voices: who plays each layer.
-        marks: epochs, steps, losses and anomalies as timed text.
-        length: s, the last rest included.
-        held: True for drones: the last note of each voice may go on in a score that follows.
-        title: shown as the piece's name.
-        about: what its pitches mean, such as the scale and the mapping, for a person to read.
-        tempo: BPM, for the bar lines of a DAW; it does not change the times above.
-
-    Raises:
-        InputError: columns of different lengths, or times or frequencies that are not finite.
+        tied: (K,) bool, True where a note continues the one before of its voice, without a new attack (drones).
+        drum: (K,) int, key of the drum map, 0–127, for a note of percussion; −1 for one with a pitch.
     """
 
     onset: NDArray[np.float64]
@@ -92,6 +139,65 @@ class Score:
     velocity: NDArray[np.int64]
     step: NDArray[np.int64]
     tied: NDArray[np.bool_]
+    drum: NDArray[np.int64] = field(default=None, kw_only=True)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        if self.drum is None:
+            object.__setattr__(self, "drum", np.full(len(self.onset), PITCHED))
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    @property
+    def pitched(self) -> NDArray[np.bool_]:
+        """(K,) True for notes with a pitch, False for drums."""
+        return np.asarray(self.drum == PITCHED)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns by name."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+
+def merged(parts: Sequence[Notes]) -> Notes:
+    """The notes of several parts in order of onset; those of one moment in the order of the parts."""
+    filled = [part for part in parts if len(part)]
+    if len(filled) <= 1:
+        return filled[0] if filled else parts[0]
+    columns = {name: np.concatenate([getattr(part, name) for part in filled]) for name in COLUMNS}
+    order = np.argsort(columns["onset"], kind="stable")
+    return Notes(**{name: column[order] for name, column in columns.items()})
+
+
+_NO_REALS, _NO_INTEGERS = np.empty(0), np.empty(0, dtype=np.int64)
+NOTHING = Notes(_NO_REALS, _NO_REALS, _NO_REALS, _NO_INTEGERS, _NO_INTEGERS, _NO_INTEGERS, np.empty(0, dtype=bool))
+# Column, lowest and highest value, and how a person would say it.
+RANGES = (
+    ("onset", 0.0, LARGEST, "finite and not negative"),
+    ("duration", SMALLEST, LARGEST, "finite and positive"),
+    ("frequency", SMALLEST, LARGEST, "finite and positive"),
+    ("velocity", 1, HIGHEST, f"from 1 to {HIGHEST}"),
+    ("drum", PITCHED, HIGHEST, f"a key from 0 to {HIGHEST}, or {PITCHED} for a note with a pitch"),
+)
+COLUMNS = tuple(column.name for column in fields(Notes))
+
+
+@dataclass(frozen=True, eq=False)
+class Score(Notes):
+    """Notes with who plays them and what is said meanwhile; the columns of the notes are those of :class:`Notes`.
+
+    Attributes:
+        voices: who plays each layer. The last voice is the alarm's percussion if there is one.
+        marks: epochs, steps, losses and anomalies as timed text.
+        length: seconds, the last rest included.
+        held: True for drones: the last note of each voice may continue in a score that follows.
+        title: shown as the piece's name.
+        about: what its pitches mean, such as the scale and the mapping, for a person to read.
+        tempo: BPM, for the bar lines of a DAW; it does not change the times above.
+
+    Raises:
+        InputError: columns of different lengths, or a value that the descriptions above exclude.
+    """
+
     voices: tuple[Voice, ...]
     marks: Marks
     length: float
@@ -101,17 +207,33 @@ class Score:
     tempo: float = DEFAULT_TEMPO
 
     def __post_init__(self) -> None:
-        columns = ("onset", "duration", "frequency", "layer", "velocity", "step", "tied")
-        if len({len(getattr(self, name)) for name in columns}) > 1:
+        if len({len(getattr(self, name)) for name in COLUMNS if name != "drum" or self.drum is not None}) > 1:
             raise InputError("the columns of a score must be of one length")
-        for name in ("onset", "duration", "frequency"):
-            if not np.isfinite(getattr(self, name)).all():
-                raise InputError(f"a score's {name} must be finite")
+        if len(self):
+            self._check()
+        elif self.drum is None:
+            object.__setattr__(self, "drum", np.empty(0, dtype=np.int64))
+
+    def _check(self) -> None:
+        """What every note has to fulfil; by the extremes of each column, as a live step has its score of few notes."""
+        if not 0 <= self.layer.min() <= self.layer.max() < len(self.voices):
+            raise InputError(f"a score's layer must be an index of its {len(self.voices)} voices")
+        if self.drum is None:
+            object.__setattr__(self, "drum", self._drums())
+        for name, low, high, what in RANGES:
+            column = getattr(self, name)
+            # A NaN makes both comparisons false.
+            if not (column.min() >= low and column.max() <= high):
+                raise InputError(f"a score's {name} must be {what}")
         if (np.diff(self.onset) < 0).any():
             raise InputError("a score's notes must be sorted by onset")
 
-    def __len__(self) -> int:
-        return len(self.onset)
+    def _drums(self) -> NDArray[np.int64]:
+        """Where no drums are given, notes of percussion have the drum whose key has their frequency."""
+        percussion = np.array([voice.percussion for voice in self.voices], dtype=bool)[self.layer]
+        with np.errstate(all="ignore"):
+            keys = np.nan_to_num(np.round(hz_to_key(self.frequency)), posinf=HIGHEST, neginf=0)
+        return np.where(percussion, np.clip(keys, 0, HIGHEST).astype(np.int64), PITCHED)
 
     def __repr__(self) -> str:
         names = ", ".join(voice.name for voice in self.voices)

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from gradmidi.composition.baseline import Baseline
 from gradmidi.recording import Recording
 
-# kind, key of the General MIDI drum map that sounds in place of the note
-PERCUSSION_KEYS = {"nan": 38, "inf": 49}  # acoustic snare, crash cymbal
-KINDS = {"nan": np.isnan, "inf": np.isinf}
 ANOMALIES = ("nan", "inf", "explosion", "zero")
 
 EXPLOSION_RATIO = 20.0  # times the layer's running baseline

@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.composition.baseline import Baseline
-from gradmidi.composition.pitch_range import PitchRange, key_hz
+from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.errors import InputError
+from gradmidi.theory.pitch import key_to_hz
 
 Norms = NDArray[np.float64]
 Mapping = Callable[[Norms], Norms]
-C1, C4, C8 = key_hz(24), key_hz(60), key_hz(108)
+C1, C3, C4, C6, C8 = (float(key_to_hz(key)) for key in (24, 48, 60, 84, 108))
 MUSICAL = PitchRange(C1, C8)
 LOWEST_NORM = 1e-3  # that the default logarithmic mapping tells from zero: three octaves below middle C
-MIDDLE = PitchRange(key_hz(48), key_hz(84))
+MIDDLE = PitchRange(C3, C6)
 
 
 class Named(Protocol):

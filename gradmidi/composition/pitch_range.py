@@ -8,13 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.theory.pitch import key_to_hz
 
 BEYOND = ("clamp", "fold")
-
-
-def key_hz(key: int) -> float:
-    """Hz of a MIDI key at A4 = 440 Hz."""
-    return float(440.0 * 2.0 ** ((key - 69) / 12))
 
 
 @dataclass(frozen=True)
@@ -29,8 +25,8 @@ class PitchRange:
             than clamp or fold.
     """
 
-    lowest: float = key_hz(0)
-    highest: float = key_hz(127)
+    lowest: float = float(key_to_hz(0))
+    highest: float = float(key_to_hz(127))
     beyond: str = "clamp"
 
     def __post_init__(self) -> None:

@@ -115,7 +115,7 @@ def choose_parts(parts: Sequence[Part] | None, voices: str | Path | None) -> tup
 
 
 def voices_for(layers: Sequence[str], parts: Sequence[Part] | None = None) -> tuple[Voice, ...]:
-    """A voice a name (channel 10 left out), and the alarm's percussion last.
+    """A voice per name; channel 10 is left out.
 
     Raises:
         InputError: more layers than one MIDI port has channels.
@@ -125,8 +125,7 @@ def voices_for(layers: Sequence[str], parts: Sequence[Part] | None = None) -> tu
     parts = parts or load_parts()
     free = [channel for channel in range(16) if channel != PERCUSSION_CHANNEL]
     rows = [(layer, free[i], parts[i % len(parts)]) for i, layer in enumerate(layers)]
-    voices = [Voice(layer, channel, part.program, part.pan, part.volume) for layer, channel, part in rows]
-    return (*voices, Voice(ALARM_NAME, PERCUSSION_CHANNEL, percussion=True))
+    return tuple(Voice(layer, channel, part.program, part.pan, part.volume) for layer, channel, part in rows)
 
 
 def _parts(table: Mapping[str, Any], source: str) -> tuple[Part, ...]:

@@ -96,7 +96,7 @@ def test_units():
 
 
 def test_voices_leave_out_percussion():
-    voices = voices_for([f"layer{i}" for i in range(15)])
+    voices = Composer([f"layer{i}" for i in range(15)]).voices
     assert [voice.channel for voice in voices] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 9]
     assert len({voice.program for voice in voices[:15]}) == 15
     with pytest.raises(InputError, match="16 voices"):

@@ -5,10 +5,11 @@ import pytest
 
 from gradmidi.composition import Composer, compose
 from gradmidi.composition.mapping import MAPPINGS, Adaptive, Log, Post, Rank, choose_mapping
-from gradmidi.composition.pitch_range import PitchRange, key_hz
+from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.composition.quantising import Quantiser
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
+from gradmidi.theory.pitch import key_to_hz
 from gradmidi.theory.scale import Scale
 
 EVERY = sorted(MAPPINGS)
@@ -33,16 +34,16 @@ def test_log_makes_a_decade_an_octave():
     hertz = Log()(np.array([[1e-3, 1e-2, 1.0, 10.0, 1e4, 1e5, 1e-4]]))[0]
     c = [32.70319566257483 * 2**octave for octave in (0, 1, 3, 4, 7, 7, 0)]
     assert hertz == pytest.approx(c)
-    assert Log(2.0)(np.array([[10.0]]))[0, 0] == pytest.approx(4 * key_hz(60))
+    assert Log(2.0)(np.array([[10.0]]))[0, 0] == pytest.approx(4 * key_to_hz(60))
 
 
 def test_adaptive_hovers_and_hears_a_change():
     steady = np.full((50, 1), 1000.0)
     mapping = Adaptive()
-    assert mapping(steady) == pytest.approx(key_hz(60))
-    assert mapping(np.array([[10_000.0]]))[0, 0] == pytest.approx(4 * key_hz(60))  # a decade above, two octaves
+    assert mapping(steady) == pytest.approx(key_to_hz(60))
+    assert mapping(np.array([[10_000.0]]))[0, 0] == pytest.approx(4 * key_to_hz(60))  # a decade above, two octaves
     # The spike has moved the mean by a twentieth of a decade; the same norm again is 0.95 decades above it.
-    assert mapping(np.array([[10_000.0]]))[0, 0] == pytest.approx(key_hz(60) * 2 ** (2 * 0.95))
+    assert mapping(np.array([[10_000.0]]))[0, 0] == pytest.approx(key_to_hz(60) * 2 ** (2 * 0.95))
 
 
 def test_rank_counts_what_lies_below():
@@ -50,7 +51,7 @@ def test_rank_counts_what_lies_below():
     norms = rng.lognormal(size=(100, 2))
     mapping = Rank(window=10)
     hertz = mapping(norms)
-    low, high = key_hz(48), key_hz(84)
+    low, high = key_to_hz(48), key_to_hz(84)
     for row in (0, 3, 9, 10, 57, 99):
         past = norms[max(0, row - 9) : row + 1, 1]
         share = (past < norms[row, 1]).sum() / (len(past) - 1) if len(past) > 1 else 0.5
@@ -97,17 +98,17 @@ def test_inversion_mirrors_the_range():
 
 def test_hysteresis_stops_chatter_and_lets_real_changes_through():
     chromatic = Scale.named("chromatic")
-    border = key_hz(60) * 2 ** (0.5 / 12)
+    border = key_to_hz(60) * 2 ** (0.5 / 12)
     lingering = border * 2 ** (np.tile([0.01, -0.01], 20) / 12)
-    hz = np.concatenate([lingering, [key_hz(64)], lingering])[:, np.newaxis]
+    hz = np.concatenate([lingering, [key_to_hz(64)], lingering])[:, np.newaxis]
     plain = Quantiser(chromatic, 1)(hz)[:, 0]
     calm = Quantiser(chromatic, 1, 0.2)(hz)[:, 0]
     assert (np.diff(plain) != 0).sum() > 70
     assert (np.diff(calm) != 0).sum() == 2
-    assert calm[40] == pytest.approx(key_hz(64))
+    assert calm[40] == pytest.approx(key_to_hz(64))
     # It holds only near the border: a tenth of a semitone beyond half of it at 0.2.
-    beyond = Quantiser(chromatic, 1, 0.2)(np.array([[key_hz(60)], [border * 2 ** (0.11 / 12)]]))
-    assert beyond[1, 0] == pytest.approx(key_hz(61))
+    beyond = Quantiser(chromatic, 1, 0.2)(np.array([[key_to_hz(60)], [border * 2 ** (0.11 / 12)]]))
+    assert beyond[1, 0] == pytest.approx(key_to_hz(61))
 
 
 def test_dynamics_follow_the_loss_and_never_the_norm():

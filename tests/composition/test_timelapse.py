@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradmidi.composition import compose, timelapse
-from gradmidi.composition.events import PERCUSSION_KEYS, Watch
+from gradmidi.composition.alarms import DRUMS
+from gradmidi.composition.events import Watch
 from gradmidi.composition.mapping import Log
 from gradmidi.composition.timelapse import time_lapse
 from gradmidi.composition.timing import Timing, parse_duration
@@ -100,8 +101,8 @@ def test_every_anomaly_is_heard_and_marked(rows, bins):
         onset = round((event.row * (width + 2) + event.layer) * 0.1, 6)
         marked = score.marks.of(event.kind)
         assert event.text in marked.text[np.isclose(marked.time, onset)]
-        if event.kind in PERCUSSION_KEYS:
-            assert (onset, PERCUSSION_KEYS[event.kind]) in drums
+        if event.kind in DRUMS:
+            assert (onset, DRUMS[event.kind][0]) in drums
         elif event.kind == "explosion":
             notes = score.of_voice(event.layer)
             [pitch] = score.frequency[notes][np.isclose(score.onset[notes], onset)]

@@ -1,0 +1,77 @@
+"""What is said meanwhile: steps, epochs, losses and everything that goes wrong, as timed text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.composition.passage import Passage
+from gradmidi.score import Marks
+
+STEP_MARK_EVERY = 10
+
+
+class Marker:
+    """Makes the marks of one passage after another; remembers the step and the epoch that it has come to."""
+
+    def __init__(self) -> None:
+        self._step: int | None = None
+        self._epoch = float("nan")
+
+    def feed(self, passage: Passage) -> Marks:
+        """The marks of the next passage; those of one moment are anomalies, then step, epoch and loss."""
+        found = [_events(passage), self._steps(passage), self._epochs(passage), _losses(passage)]
+        return Marks.merged([marks for marks in found if marks is not None])
+
+    def _steps(self, passage: Passage) -> Marks | None:
+        """Where the steps reach or pass the next multiple of ten."""
+        steps = passage.recording.steps
+        if not len(steps):
+            return None
+        before = steps[0] - 1 if self._step is None else self._step
+        self._step = int(steps[-1])
+        rows = np.flatnonzero(np.diff(np.concatenate([[before], steps]) // STEP_MARK_EVERY))
+        return _of_steps(passage, rows, "step", [f"step {step}" for step in steps[rows].tolist()])
+
+    def _epochs(self, passage: Passage) -> Marks | None:
+        """Where the epoch differs from that of the row before."""
+        epochs: NDArray[np.float64] | None = passage.recording.metrics.get("epoch")
+        if epochs is None or not len(epochs):
+            return None
+        before = np.concatenate([[self._epoch], epochs[:-1]])
+        self._epoch = float(epochs[-1])
+        rows = np.flatnonzero(np.isfinite(epochs) & (epochs != before))
+        return _of_steps(passage, rows, "epoch", [f"epoch {epoch:g}" for epoch in epochs[rows].tolist()])
+
+
+def _events(passage: Passage) -> Marks | None:
+    """When the event's layer plays; at the start of its step for a layer that is in no voice."""
+    events = passage.events
+    if not events:
+        return None
+    slots = [passage.grouping.voice_of(event.layer) or 0 for event in events]
+    layers = passage.recording.layers
+    return Marks(
+        passage.placed.onset[[event.row for event in events], slots],
+        np.array([event.kind for event in events]),
+        np.array([event.text for event in events]),
+        np.array([event.step for event in events]),
+        np.array([layers[event.layer] for event in events]),
+    )
+
+
+def _losses(passage: Passage) -> Marks | None:
+    losses = passage.recording.metrics.get("loss")
+    if losses is None:
+        return None
+    return _of_steps(passage, np.arange(len(losses)), "loss", [f"loss {loss:.6g}" for loss in losses.tolist()])
+
+
+def _of_steps(passage: Passage, rows: NDArray[np.int64], kind: str, texts: Sequence[str]) -> Marks | None:
+    """Marks of one kind at the start of some rows; in every style the first voice begins with its step."""
+    if not len(rows):
+        return None
+    time, steps = passage.placed.onset[rows, 0], passage.recording.steps[rows]
+    return Marks(time, np.full(len(rows), kind), np.array(texts), steps)
