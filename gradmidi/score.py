@@ -153,7 +153,7 @@ class Notes:
         """(K,) True for notes with a pitch, False for drums."""
         return np.asarray(self.drum == PITCHED)
 
-    def columns(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, Any]:
         """The columns by name."""
         return {name: getattr(self, name) for name in COLUMNS}
 
@@ -250,11 +250,9 @@ class Score(Notes):
         position = np.full(len(self.voices), -1)
         position[keep] = np.arange(len(keep))
         heard = position[self.layer] >= 0
-        columns = {
-            name: getattr(self, name)[heard] for name in ("onset", "duration", "frequency", "velocity", "step", "tied")
-        }
-        voices = tuple(self.voices[i] for i in keep)
-        return replace(self, **columns, layer=position[self.layer][heard], voices=voices)
+        columns = {name: column[heard] for name, column in self.columns().items()}
+        columns["layer"] = position[columns["layer"]]
+        return replace(self, **columns, voices=tuple(self.voices[i] for i in keep))
 
     def save_midi(self, path: str | Path, tuning: str = "auto") -> PitchReport:
         """Write a Standard MIDI File; see :func:`gradmidi.outputs.midi_file.save_midi`."""

@@ -144,7 +144,7 @@ class _Listener:
         self._writer, self._bar, self._reporter, self._live = writer, bar, reporter, live
         self._composer = Composer(writer.layers, **compose_options(args))
         self._unseen = Gathering(writer.layers)
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self.steps = 0
         self.failure = ""
 
@@ -171,11 +171,10 @@ class _Listener:
         rows = self._unseen.take()
         score = self._composer.feed(rows)
         self._bar.show(self.steps, f"loss {rows.metrics['loss'][-1]:.4g}  {_notes(score, rows.steps[-1])}")
-        for text in score.marks.of(*ANOMALIES).text.tolist():
-            what = text.partition(" step ")[0]
-            if what not in self._told:
-                self._told.add(what)
-                self._reporter.say(text, style="bold red")
+        for mark in score.marks.of(*ANOMALIES):
+            if (mark.kind, mark.layer) not in self._told:
+                self._told.add((mark.kind, mark.layer))
+                self._reporter.say(mark.text, style="bold red")
         if self._told:
             self._unseen.limits = None
         self._unseen.look_at = time.perf_counter() + SHOW_EVERY
@@ -186,6 +185,5 @@ def _notes(score: Any, step: int) -> str:
     from gradmidi.theory.pitch import hz_to_key, note_name
 
     now = score.step == step
-    percussion = [score.voices[i].percussion for i in score.layer[now]]
     names = [note_name(round(key)) for key in hz_to_key(score.frequency[now]).tolist()]
-    return " ".join("!" if alarm else name for alarm, name in zip(percussion, names, strict=True))
+    return " ".join(name if pitched else "!" for pitched, name in zip(score.pitched[now], names, strict=True))

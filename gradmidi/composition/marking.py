@@ -21,8 +21,14 @@ class Marker:
         self._epoch = float("nan")
 
     def feed(self, passage: Passage) -> Marks:
-        """The marks of the next passage; those of one moment are anomalies, then step, epoch and loss."""
-        found = [_events(passage), self._steps(passage), self._epochs(passage), _losses(passage)]
+        """The marks of the next passage; those of one moment in the order anomalies, step, seam, epoch, loss."""
+        found = [
+            _events(passage),
+            self._steps(passage),
+            _seams(passage),
+            self._epochs(passage),
+            _losses(passage),
+        ]
         return Marks.merged([marks for marks in found if marks is not None])
 
     def _steps(self, passage: Passage) -> Marks | None:
@@ -60,6 +66,13 @@ def _events(passage: Passage) -> Marks | None:
         np.array([event.step for event in events]),
         np.array([layers[event.layer] for event in events]),
     )
+
+
+def _seams(passage: Passage) -> Marks | None:
+    """Where a resumed run begins."""
+    rows = np.array(passage.recording.seams(), dtype=np.int64)
+    texts = [f"resumed at step {step}" for step in passage.recording.steps[rows].tolist()]
+    return _of_steps(passage, rows, "resumed", texts)
 
 
 def _losses(passage: Passage) -> Marks | None:

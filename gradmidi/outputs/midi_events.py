@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import mido
+import numpy as np
 
 from gradmidi.outputs.midi_numbers import (
     BEND_RANGE_RPN,
@@ -83,9 +84,9 @@ class MidiStream:
     def events(self, score: Score) -> list[TimedMessage]:
         """Every message of ``score``, sorted by time; where it holds its notes, without the ends of the last ones."""
         voices, tied = score.layer.tolist(), score.tied.tolist()
-        percussion = [score.voices[i].percussion for i in voices]
         keys = to_keys(score.frequency, self._tuning)
-        key, fine, velocities = keys.key.tolist(), keys.fine.tolist(), score.velocity.tolist()
+        pitched, key = score.pitched.tolist(), np.where(score.pitched, keys.key, score.drum).tolist()
+        fine, velocities = keys.fine.tolist(), score.velocity.tolist()
         onsets, ends = score.onset.tolist(), (score.onset + score.duration).tolist()
         events = [(end.time, 0, end) for end in self._ended_before(voices, tied)]
         for i, voice in enumerate(voices):
@@ -97,9 +98,9 @@ class MidiStream:
                 if voice in self._held:
                     events.append((self._held[voice].time, 0, self._held[voice]))
                 on = mido.Message("note_on", channel=channel, note=key[i], velocity=velocities[i])
-                tune = [] if percussion[i] else self._tune(channel, key[i], fine[i])
+                tune = self._tune(channel, key[i], fine[i]) if pitched[i] else []
                 events += [(onsets[i], 1, TimedMessage(onsets[i], voice, message)) for message in (*tune, on)]
-            if score.held and not percussion[i]:
+            if score.held and pitched[i]:
                 self._held[voice] = end
             else:
                 events.append((ends[i], 0, end))

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import mido
-import numpy as np
 
 from gradmidi.files import whole_file
 from gradmidi.outputs.midi_events import closing_messages, note_events, setup_messages
@@ -35,12 +34,11 @@ def save_midi(score: Score, path: str | Path, tuning: str = "auto") -> PitchRepo
         InputError: an unknown tuning, or the file cannot be written.
     """
     struck = ~(score.tied & score.held)
-    percussion = np.array([voice.percussion for voice in score.voices], dtype=bool)[score.layer]
-    pitched = score.frequency[struck & ~percussion]
+    pitched = score.frequency[struck & score.pitched]
     chosen = choose_tuning(tuning, pitched)
     with whole_file(Path(path)) as file:
         midi_file(score, chosen).save(file=file)
-    return pitch_report(pitched, chosen)._replace(drums=int((struck & percussion).sum()))
+    return pitch_report(pitched, chosen)._replace(drums=int((struck & ~score.pitched).sum()))
 
 
 def midi_file(score: Score, tuning: str) -> mido.MidiFile:

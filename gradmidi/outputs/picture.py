@@ -123,7 +123,7 @@ def _draw_anomalies(axes: Any, score: Score) -> None:
 def _draw_axes(roll: Any, below: Any, score: Score) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    pitched = score.frequency[[not score.voices[i].percussion for i in score.layer]]
+    pitched = score.frequency[score.pitched]
     low, high = (pitched.min(), pitched.max()) if len(pitched) else (220.0, 880.0)
     roll.set_yscale("log", base=2)
     roll.set_ylim(low / 1.15, high * 1.15)
@@ -157,7 +157,7 @@ def _draw_steps(roll: Any, score: Score) -> None:
     marks = score.marks.of("step")
     thinned = slice(None, None, max(1, len(marks) // 10))
     steps = roll.secondary_xaxis("top")
-    steps.set_xticks(marks.time[thinned], [text.removeprefix("step ") for text in marks.text[thinned]])
+    steps.set_xticks(marks.time[thinned], marks.step[thinned].tolist())
     steps.set_xlabel("optimizer step")
 
 

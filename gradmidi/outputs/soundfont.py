@@ -117,7 +117,7 @@ def fluid_blocks(score: Score, soundfont: Path, progress: Progress) -> Iterator[
         InputError: FluidSynth cannot read the SoundFont.
     """
     fluid = Fluid(soundfont)
-    tuning = choose_tuning("auto", score.frequency[[not score.voices[i].percussion for i in score.layer]])
+    tuning = choose_tuning("auto", score.frequency[score.pitched])
     return _played(fluid, score, note_events(score, tuning), tuning, progress)
 
 

@@ -52,7 +52,8 @@ def _note(score: Score, i: int) -> NDArray[np.float64]:
     voice, layer = score.voices[score.layer[i]], int(score.layer[i])
     held = float(score.duration[i])
     time = np.arange(round((held + RELEASE) * RATE)) / RATE
-    wave = _noise(time) if voice.percussion else _tone(time, float(score.frequency[i]), TIMBRES[layer % len(TIMBRES)])
+    timbre = TIMBRES[layer % len(TIMBRES)]
+    wave = _tone(time, float(score.frequency[i]), timbre) if score.pitched[i] else _noise(time)
     level = (score.velocity[i] / 127) ** 2 * voice.volume / 127
     return np.outer(wave * _envelope(time, held) * level, _pan(voice))
 

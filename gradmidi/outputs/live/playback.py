@@ -118,7 +118,7 @@ def _perform(link: Link, piece: Piece, start: float, speed: float, progress: Pro
 
 
 def _of_score(score: Score, tuning: str) -> Piece:
-    pitched = score.frequency[[not score.voices[i].percussion for i in score.layer]]
+    pitched = score.frequency[score.pitched]
     chosen = choose_tuning(tuning, pitched)
     stream = MidiStream(chosen)
 
