@@ -15,6 +15,7 @@ from gradmidi.errors import InputError
 EXISTING = ("keep", "append", "replace")
 OWN_MARK = b"# format: gradmidi recording"  # how a file that gradmidi wrote begins
 STEP = rb"-?\d+"
+HEADER = re.compile(rb"\"?step\b")
 TAIL = 1 << 16  # bytes that are looked at first for the last line
 OTHER_WAYS = "use existing='keep' or another file"
 
@@ -50,8 +51,10 @@ def has_content(file: io.FileIO) -> bool:
         first = lines.readline()
         if not first.startswith(OWN_MARK):
             return bool(first)
-        _head(first, lines)
-        return bool(lines.read(1))
+        head = _head(first, lines)
+        # Steps may hide in a line on top where line ends were lost or are those of another system.
+        is_whole = HEADER.match(head[-1] or b"step") and not any(b"\r" in line.rstrip(b"\r\n") for line in head)
+        return not is_whole or bool(lines.read(1))
 
 
 def set_aside(path: Path) -> Path:

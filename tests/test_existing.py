@@ -142,6 +142,15 @@ def test_what_holds_no_step_is_not_kept(tmp_path):
     assert (tmp_path / "norms.1.csv").read_text() == "my own notes"
 
 
+@pytest.mark.parametrize(("old", "new"), [(b"\n", b"\r"), (b"step,epoch,loss,a,b\n", b"")])
+def test_steps_behind_damaged_line_ends_or_without_a_header_are_kept(old, new, tmp_path):
+    record(tmp_path / "norms.csv", range(1))
+    damaged = (tmp_path / "norms.csv").read_bytes().replace(old, new)
+    (tmp_path / "norms.csv").write_bytes(damaged)
+    record(tmp_path / "norms.csv", range(2))
+    assert (tmp_path / "norms.1.csv").read_bytes() == damaged
+
+
 def test_a_link_is_followed_and_its_file_kept_beside_it(tmp_path):
     (tmp_path / "disk").mkdir()
     record(tmp_path / "disk" / "run.csv", range(2))

@@ -118,7 +118,7 @@ def _header_value(numbered: Iterator[tuple[int, str]], name: str, where: str) ->
     if not pattern.fullmatch(word):
         raise InputError(f"{where}, line {number}: expected the {name}, {_found(line)}")
     if not low <= float(word) <= high:
-        raise InputError(f"{where}, line {number}: the {name} is {word}, outside {low:g} to {high:g}")
+        raise InputError(f"{where}, line {number}: the {name} is {word[:40]}, outside {low:g} to {high:g}")
     return float(word)
 
 

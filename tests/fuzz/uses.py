@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -18,11 +19,13 @@ from gradmidi.outputs.live.playback import _of_file
 from gradmidi.outputs.live.wire import NOTE, pack
 from gradmidi.outputs.sine import render_sine
 from gradmidi.recording import Recording
+from gradmidi.recording_csv import RecordingWriter
 from gradmidi.score import Score
 from gradmidi.theory.keyboard import keyboard_frequencies
 from gradmidi.theory.pitch import hz_to_key, note_name
 from gradmidi.theory.scala import read_kbm, read_scl
 from gradmidi.theory.scale import Scale
+from tests.fuzz import seeds
 from tests.fuzz.plain import is_plain
 
 ROWS, LAYERS, SINE_ROWS, MESSAGES = 30, 40, 4, 20_000
@@ -38,6 +41,20 @@ def small_recording() -> Recording:
 def recording(path: Path, rng: Random) -> None:
     """A recording that gradmidi wrote."""
     _perform(Recording.load(path) if rng.random() < 0.5 else read_source(path), path.parent, rng)
+
+
+def earlier(path: Path, rng: Random) -> None:
+    """A recording where a training begins to record: it is continued, or kept whole under another name."""
+    before, existing = path.read_bytes(), rng.choice(("append", "append", "keep"))
+    with RecordingWriter(path, seeds.LAYERS, existing=existing) as writer:
+        first = writer.next_step
+        for step in range(first or 0, (first or 0) + 2):
+            writer.append(step, [1.0, 2.0, np.nan], {"loss": 0.5})
+    lines = before[: before.rfind(b"\n") + 1]
+    if re.search(rb"(?m)^\d", before.replace(b"\r", b"\n")):  # a head without a step holds nothing
+        aside = [file.read_bytes() for file in path.parent.glob("norms.1.csv")]
+        assert any(kept.startswith(lines) for kept in (path.read_bytes(), *aside)), "lines of the earlier one are lost"
+    Recording.load(path)
 
 
 def log(path: Path, rng: Random) -> None:
