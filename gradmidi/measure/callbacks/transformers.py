@@ -26,7 +26,7 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
     Where the model returns no loss (label smoothing, ``compute_loss_func``, DPO), and with ``torch.compile`` or several
     GPUs in one process, ``loss`` is recorded at the steps at which the Trainer logs it (``logging_steps``; its mean
     since the last time) and is nan elsewhere. A ``compute_loss`` of your own may train on another loss than the model
-    returned; log that one with ``session.log_coming(loss=…)``.
+    returned; log that one under another name, with ``session.log_coming(distillation=…)``.
 
     Args:
         path: the CSV to append to; in memory without it.
