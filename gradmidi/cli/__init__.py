@@ -87,5 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(command: str, what: object, code: int) -> int:
-    print(f"gradmidi {command}: {printable(what)}", file=sys.stderr)
+    try:
+        print(f"gradmidi {command}: {printable(what)}", file=sys.stderr, flush=True)
+    except OSError:  # nobody can be told, but the exit code can
+        silence(2)
     return code

@@ -15,6 +15,8 @@ def run(args: argparse.Namespace) -> int:
     import shtab
 
     from gradmidi.cli import build_parser
+    from gradmidi.cli.streams import to_stdout
 
-    print(shtab.complete(build_parser(), shell=args.shell))
+    with to_stdout():
+        print(shtab.complete(build_parser(), shell=args.shell), flush=True)
     return 0

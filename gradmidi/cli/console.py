@@ -14,8 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from gradmidi.cli.streams import silence
-from gradmidi.errors import InputError
+from gradmidi.cli.streams import silence, to_stdout
 from gradmidi.printable import printable
 
 UNBROKEN = ("what", "file", "plays", "preset", "part", "Hz")  # columns whose cells stay on one line
@@ -51,7 +50,7 @@ class Reporter:
     def result(self, value: Any) -> None:
         """With ``--json`` the result as one JSON document on stdout."""
         if self.json and not self.leaves_stdout:
-            with _to_stdout():
+            with to_stdout():
                 print(json.dumps(value, indent=2), flush=True)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -65,7 +64,7 @@ class Reporter:
             table.add_column(head, overflow="fold", no_wrap=head in UNBROKEN)
         for row in rows:
             table.add_row(*(_plain(cell) for cell in row))
-        with _to_stdout():
+        with to_stdout():
             with self._out.capture() as text:
                 self._out.print(table)
             # Cells are padded to the width of their column, which nobody wants at the end of a line.
@@ -95,18 +94,6 @@ class ProgressLine:
     def show(self, done: int, now: str = "") -> None:
         """``done`` units are done; ``now`` is what is being done."""
         self._bar.update(self._task, completed=done, now=printable(now))
-
-
-@contextmanager
-def _to_stdout() -> Iterator[None]:
-    """A result that cannot be written is an error, unlike a message; that its reader has gone is none."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        silence(1)
-        raise InputError(f"cannot write to standard output: {error.strerror}; free some space") from None
 
 
 def _plain(text: str) -> Text:

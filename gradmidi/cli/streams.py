@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from gradmidi.errors import InputError
 
 
 def mend_streams() -> None:
@@ -26,3 +29,19 @@ def silence(number: int) -> None:
         if null != number:
             os.dup2(null, number)
             os.close(null)
+
+
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """A result that cannot be written is an error, unlike a message; that its reader has gone is none.
+
+    Raises:
+        InputError: the disk or whatever stands there is full.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(1)
+        raise InputError(f"cannot write to standard output: {error.strerror}; free some space") from None
