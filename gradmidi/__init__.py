@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradmidi.composition import compose
+    from gradmidi.composition.mapping import Adaptive, Log, Post, Rank
+    from gradmidi.composition.timing import Timing
     from gradmidi.errors import InputError, MissingPartError, Notice
     from gradmidi.measure.probe import GradientProbe
     from gradmidi.outputs.live import play
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Adaptive": "gradmidi.composition.mapping",
     "GradientProbe": "gradmidi.measure.probe",
     "InputError": "gradmidi.errors",
     "MissingPartError": "gradmidi.errors",
@@ -30,6 +33,7 @@ _HOME = {
     "Recording": "gradmidi.recording",
     "Scale": "gradmidi.theory.scale",
     "Score": "gradmidi.score",
+    "Timing": "gradmidi.composition.timing",
     "compose": "gradmidi.composition",
     "listen": "gradmidi.session",
     "play": "gradmidi.outputs.live",
@@ -37,13 +41,18 @@ _HOME = {
 }
 
 __all__ = [
+    "Adaptive",
     "GradientProbe",
     "InputError",
+    "Log",
     "MissingPartError",
     "Notice",
+    "Post",
+    "Rank",
     "Recording",
     "Scale",
     "Score",
+    "Timing",
     "__version__",
     "compose",
     "listen",

@@ -14,7 +14,10 @@ from gradmidi.errors import InputError
 from gradmidi.theory.pitch import hz_to_key
 
 if TYPE_CHECKING:
+    from mido import MidiFile
+
     from gradmidi.outputs.audio_file import AudioReport
+    from gradmidi.outputs.live.report import LiveReport
     from gradmidi.outputs.tuning import PitchReport
 
 HIGHEST = 127  # key, velocity
@@ -260,8 +263,31 @@ class Score(Notes):
 
         return save_midi(self, path, tuning=tuning)
 
-    def render_wav(self, path: str | Path, soundfont: str | Path | None = None) -> AudioReport:
+    def to_mido(self, tuning: str = "auto") -> MidiFile:
+        """The Standard MIDI File of :meth:`save_midi` as a ``mido.MidiFile`` in memory."""
+        from gradmidi.outputs.midi_file import midi_file
+        from gradmidi.outputs.tuning import choose_tuning
+
+        return midi_file(self, choose_tuning(tuning, self.frequency[self.pitched]))
+
+    def to_pretty_midi(self, tuning: str = "auto") -> Any:
+        """The same as a ``pretty_midi.PrettyMIDI``.
+
+        Raises:
+            MissingPartError: pretty_midi is not installed.
+        """
+        from gradmidi.outputs.midi_file import pretty_midi_of
+
+        return pretty_midi_of(self.to_mido(tuning))
+
+    def render_wav(self, path: str | Path, soundfont: str | Path | None = None, *, tuning: str = "auto") -> AudioReport:
         """Render through FluidSynth to .wav, .flac, .ogg or .mp3; see :func:`gradmidi.outputs.soundfont.render_wav`."""
         from gradmidi.outputs.soundfont import render_wav
 
-        return render_wav(self, path, soundfont=soundfont)
+        return render_wav(self, path, soundfont=soundfont, tuning=tuning)
+
+    def play(self, port: str | None = None, **options: Any) -> LiveReport:
+        """Play on a MIDI port, in real time; see :func:`gradmidi.play`."""
+        from gradmidi.outputs.live.playback import play
+
+        return play(self, port, **options)

@@ -69,9 +69,9 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         InputError: an option that cannot be used.
     """
-    from gradmidi.composition.composer import DEFAULT_SCALE
     from gradmidi.composition.grouping import check_max_voices
     from gradmidi.composition.mapping import DEFAULT_MAPPING, choose_mapping
+    from gradmidi.composition.options import DEFAULT_SCALE
     from gradmidi.composition.styles import check_style
     from gradmidi.composition.timing import choose_timing
     from gradmidi.composition.voices import load_parts

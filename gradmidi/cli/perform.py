@@ -107,7 +107,13 @@ def _write_audio(job: Job, path: Path) -> Written:
     from gradmidi.outputs.soundfont import render_wav
 
     with job.reporter.progress(path.name, 100) as bar:
-        heard = render_wav(job.score, path, job.args.soundfont, progress=lambda share: bar.show(round(100 * share)))
+        heard = render_wav(
+            job.score,
+            path,
+            job.args.soundfont,
+            progress=lambda share: bar.show(round(100 * share)),
+            tuning=job.args.tuning,
+        )
     if heard.notice:
         job.reporter.say(f"{path.name} was played by {heard.engine}: {heard.notice}", style="yellow")
     return Written("sound", str(path), heard.seconds, heard.engine)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import mido
 
@@ -12,6 +14,7 @@ from gradmidi.outputs.midi_events import closing_messages, note_events, setup_me
 from gradmidi.outputs.midi_numbers import SINGLE_NOTE_TUNING
 from gradmidi.outputs.tuning import PitchReport, choose_tuning, pitch_report
 from gradmidi.printable import printable
+from gradmidi.requirements import require
 from gradmidi.score import Score
 
 TICKS_PER_QUARTER = 480  # at 125 BPM one tick is one millisecond exactly
@@ -64,6 +67,18 @@ def midi_file(score: Score, tuning: str) -> mido.MidiFile:
 
 def _retuned_keys(messages: Iterable[mido.Message]) -> set[int]:
     return {message.data[KEY_OF_TUNING] for message in messages if message.type == "sysex"}
+
+
+def pretty_midi_of(file: mido.MidiFile) -> Any:
+    """A file in memory as a ``pretty_midi.PrettyMIDI``.
+
+    Raises:
+        MissingPartError: pretty_midi is not installed.
+    """
+    data = BytesIO()
+    file.save(file=data)
+    data.seek(0)
+    return require("pretty_midi", "pretty_midi").PrettyMIDI(data)
 
 
 def _conductor_track(score: Score) -> mido.MidiTrack:

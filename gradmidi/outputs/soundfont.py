@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from gradmidi.outputs.audio_file import RATE, AudioReport, Block, check_format, 
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.midi_events import TimedMessage, note_events, setup_messages
 from gradmidi.outputs.synth import synth_blocks
-from gradmidi.outputs.tuning import choose_tuning
+from gradmidi.outputs.tuning import choose_tuning, sent_hz
 from gradmidi.requirements import install_command
 from gradmidi.score import Score
 
@@ -38,7 +39,12 @@ Progress = Callable[[float], None]
 
 
 def render_wav(
-    score: Score, path: str | Path, soundfont: str | Path | None = None, progress: Progress | None = None
+    score: Score,
+    path: str | Path,
+    soundfont: str | Path | None = None,
+    progress: Progress | None = None,
+    *,
+    tuning: str = "auto",
 ) -> AudioReport:
     """Render a score to .wav, .flac, .ogg or .mp3: 44.1 kHz stereo, peak at −1 dB, 1.5 s of release at the end.
 
@@ -47,6 +53,7 @@ def render_wav(
         path: the file, whole or not there at all.
         soundfont: an .sf2 or .sf3 file; found as :func:`find_soundfont` says if not given.
         progress: told the share that is done, from 0 to 1.
+        tuning: as for :meth:`Score.save_midi`, so that the sound is that of the file: ``12tet`` plays the nearest keys.
 
     Returns:
         Seconds, engine and, where FluidSynth or a SoundFont is missing and our own synthesiser played instead, a line
@@ -58,16 +65,19 @@ def render_wav(
     """
     target = Path(path)
     check_format(target)
+    sent = choose_tuning(tuning, score.frequency[score.pitched])
     chosen = find_soundfont(soundfont)
     if chosen is not None:
         try:
-            blocks = fluid_blocks(score, chosen, progress or _unheard)
+            blocks = fluid_blocks(score, chosen, progress or _unheard, sent)
             return AudioReport(write_audio(target, blocks), f"FluidSynth with {chosen.name}")
         except MissingPartError as error:
             notice = f"{error}"
     else:
         notice = f"no SoundFont was found; put one into soundfonts/ or run: {install_command('pretty_midi')}"
-    return AudioReport(write_audio(target, synth_blocks(score)), OWN_ENGINE, notice)
+    # Our own tones have any pitch, so they are rounded only where a tuning is asked for.
+    heard = score if tuning == "auto" else replace(score, frequency=sent_hz(score.frequency, sent))
+    return AudioReport(write_audio(target, synth_blocks(heard)), OWN_ENGINE, notice)
 
 
 def find_soundfont(explicit: str | Path | None = None) -> Path | None:
@@ -109,7 +119,7 @@ def is_soundfont(path: Path) -> bool:
     return head[:4] == b"RIFF" and head[8:] == b"sfbk"
 
 
-def fluid_blocks(score: Score, soundfont: Path, progress: Progress) -> Iterator[Block]:
+def fluid_blocks(score: Score, soundfont: Path, progress: Progress, tuning: str) -> Iterator[Block]:
     """The score played by FluidSynth, as stereo blocks (n, 2) float32.
 
     Raises:
@@ -117,7 +127,6 @@ def fluid_blocks(score: Score, soundfont: Path, progress: Progress) -> Iterator[
         InputError: FluidSynth cannot read the SoundFont.
     """
     fluid = Fluid(soundfont)
-    tuning = choose_tuning("auto", score.frequency[score.pitched])
     return _played(fluid, score, note_events(score, tuning), tuning, progress)
 
 

@@ -87,6 +87,11 @@ def to_keys(frequency: NDArray[np.float64], tuning: str) -> Keys:
     return Keys(key, fine, 100 * (key + fine * BEND_RANGE / BEND_STEPS - exact))
 
 
+def sent_hz(frequency: NDArray[np.float64], tuning: str) -> NDArray[np.float64]:
+    """The pitches in Hz (K,) at which frequencies (K,) Hz sound when they are sent with a tuning."""
+    return np.asarray(frequency * 2.0 ** (to_keys(frequency, tuning).error / 1200))
+
+
 def pitch_report(frequency: NDArray[np.float64], tuning: str) -> PitchReport:
     """The report on frequencies (K,) Hz sent with a tuning that is already chosen."""
     exact = hz_to_key(frequency)

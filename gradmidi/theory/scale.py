@@ -123,8 +123,12 @@ class Scale:
     ) -> "Scale":
         """``divisions`` (1 to 10,000) equal steps of ``period``, a ratio: 19 of 2 is 19-EDO, 13 of 3 Bohlen–Pierce.
 
+        In place of the period, the name of a note is the tonic: ``Scale.equal(19, "D4")``.
+
         Raises InputError for another number of divisions and for a period not above 1.
         """
+        if isinstance(period, str) and period.strip()[:1].isalpha():
+            period, tonic = 2, period
         made = definition.define("equal", divisions, period)
         unit = "EDO" if made.period == degrees.OCTAVE else f"ED{made.period}"
         return cls._defined(made, tonic, a4, name or f"{divisions}-{unit}")

@@ -163,3 +163,30 @@ def test_fluidsynth_sounds_the_scale(name, tuning, tmp_path, need_program, need_
     assert np.abs(cents).max() < 1.5
     # Had the tuning not been understood, the nearest keys would sound.
     assert np.abs(to_keys(score.frequency, "12tet").error).max() > 5
+
+
+@pytest.mark.parametrize("tuning", ["auto", "12tet", "bend", "mts"])
+@pytest.mark.parametrize("engine", ["FluidSynth", "own"])
+def test_render_wav_sounds_like_the_mid_of_the_same_tuning(
+    tuning, engine, tmp_path, need_fluidsynth, pitch_of, pure_tone, monkeypatch
+):
+    score = slow_run(Scale.equal(19))
+    report = score.save_midi(tmp_path / "g.mid", tuning=tuning)
+    if engine == "own":
+        monkeypatch.setattr("gradmidi.outputs.soundfont.find_soundfont", lambda given: None)
+    score.render_wav(tmp_path / "g.wav", soundfont=pure_tone, tuning=tuning)
+    samples, rate = soundfile.read(tmp_path / "g.wav")
+    wanted = sounding(tmp_path / "g.mid") if report.tuning != "12tet" or tuning == "12tet" else score.frequency
+    for onset, hz in zip(score.onset[::5], wanted[::5], strict=True):
+        note = samples[round((onset + 0.05) * rate) : round((onset + 0.35) * rate)].mean(axis=1)
+        assert abs(1200 * np.log2(pitch_of(note, rate) / hz)) < 2
+
+
+def test_the_file_in_memory_is_the_file_on_disk(sick, tmp_path):
+    score = compose(sick, scale=Scale.equal(19))
+    score.save_midi(tmp_path / "a.mid")
+    score.to_mido().save(tmp_path / "b.mid")
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
+    pretty = score.to_pretty_midi()
+    assert sum(len(instrument.notes) for instrument in pretty.instruments) == len(score)
+    assert [one.is_drum for one in pretty.instruments].count(True) == 1

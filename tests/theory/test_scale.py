@@ -342,3 +342,11 @@ def test_a_bad_toml_file_is_named(text: str, reason: str, tmp_path: Path) -> Non
 def test_one_semitone_decimal_is_exact() -> None:
     assert Scale.from_semitones([0, 2.3, 3.86, 7.02]).cents == (0, 230, 386, 702)  # 2.3 * 100 is 229.99999999999997
     assert math.isclose(Scale.from_semitones([0, 1 / 3]).cents[1], 100 / 3, abs_tol=1e-9)
+
+
+def test_an_equal_division_with_the_name_of_a_tonic():
+    assert Scale.equal(19, "D4").tonic == Scale.equal(19, tonic="D4").tonic
+    assert Scale.equal(19, "D4").period == 2
+    assert Scale.equal(13, "3").period == 3
+    with pytest.raises(InputError):
+        Scale.equal(19, "H9")

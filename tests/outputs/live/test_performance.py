@@ -284,3 +284,9 @@ def test_play_refuses_what_is_not_midi(tmp_path):
         play(tmp_path / "x.mid")
     with pytest.raises(InputError, match="cannot read"):
         play(tmp_path / "nothing.mid")
+
+
+def test_a_score_plays_itself(healthy, tmp_path):
+    score = compose(healthy.rows(0, 3), unit="10ms")
+    report = score.play(f"file:{tmp_path / 'out.txt'}")
+    assert report.notes == len(score)

@@ -1,0 +1,74 @@
+"""How notes are made: the one table of options behind compose, listen and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from gradmidi.composition.grouping import MAX_VOICES
+from gradmidi.composition.mapping import DEFAULT_MAPPING
+from gradmidi.composition.mapping import Mapping as NormMapping
+from gradmidi.composition.timing import Timing
+from gradmidi.composition.voices import Part
+from gradmidi.theory.scale import Scale
+
+DEFAULT_SCALE = "A minor pentatonic"
+
+
+class ComposeOptions(TypedDict, total=False):
+    """How notes are made.
+
+    Attributes:
+        scale: a :class:`Scale`, its text form, or ``None`` for pitches as the mapping gives them.
+        mapping: ``"log"``, ``"post"``, ``"adaptive"``, ``"rank"`` or any callable from norms (N, L) to Hz (N, L).
+        beyond: ``"clamp"`` or ``"fold"`` for tones beyond the mapping's range.
+        invert: large norms low, small ones high.
+        hysteresis: from 0 up to 1, how long a layer holds its tone when a norm lingers between two; 0 is never.
+        dynamics: ``"voice"``, or ``"loss-change"`` to accent the steps at which the loss changes much.
+        style: ``"sequence"`` (the post's order), ``"chord"`` or ``"drone"``.
+        timing: length of notes and rests; or, as on the command line:
+        unit: length of one note, in seconds or as text: ``"50ms"``, ``"1/16"``.
+        tempo: BPM, for bar lines and note values.
+        parts: who plays each voice; or:
+        voices: a voices file (see docs/voices.md); the built-in one by default.
+        max_voices: how many voices there are at most; more layers than that are joined, see
+            :func:`gradmidi.composition.grouping.group_layers`.
+        groups: your own voices: a name, and names or globs of its layers.
+        title: the piece's name.
+    """
+
+    scale: Scale | str | None
+    mapping: str | NormMapping
+    beyond: str | None
+    invert: bool
+    hysteresis: float
+    dynamics: str
+    style: str
+    timing: Timing | None
+    unit: str | float | None
+    tempo: float | None
+    parts: Sequence[Part] | None
+    voices: str | Path | None
+    max_voices: int
+    groups: Mapping[str, Sequence[str]] | None
+    title: str | None
+
+
+COMPOSE_DEFAULTS: ComposeOptions = {
+    "scale": DEFAULT_SCALE,
+    "mapping": DEFAULT_MAPPING,
+    "beyond": None,
+    "invert": False,
+    "hysteresis": 0.0,
+    "dynamics": "voice",
+    "style": "sequence",
+    "timing": None,
+    "unit": None,
+    "tempo": None,
+    "parts": None,
+    "voices": None,
+    "max_voices": MAX_VOICES,
+    "groups": None,
+    "title": None,
+}
