@@ -151,8 +151,8 @@ class Link:
         assert self._process.stdout is not None
         said = b""
         with suppress(ValueError, OSError), self._process.stdout as lines:
-            # Not through the file object: a child that is forked meanwhile would inherit its lock taken, and abort
-            # when it tidies up.
+            # Not through the file object: a child that is forked meanwhile would inherit its lock taken, and hang
+            # where it closes it.
             while piece := os.read(lines.fileno(), PIECE):
                 *whole, said = (said + piece).split(b"\n")
                 for line in whole:
