@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from typing import BinaryIO, NamedTuple
 
@@ -18,20 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
 
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**21  # a block takes some thirty times as much for a moment
 # Importing pandas takes half a second, which its parser, three times as fast as NumPy's, gains back from here on.
 PANDAS_BYTES = 2**26
 COMMENT, COMMENT_LINE = re.compile(rb"(?m)^#[^\n]*"), re.compile(rb"(?m)^#[^\n]*\n?")
+NONE = re.compile(rb"(?!)")
 
 Parser = Callable[[bytes, str], NDArray[np.float64]]
 
 
 class Block(NamedTuple):
-    """Rows of numbers: ``values`` (n, C) float64, nan where ``empty`` (n, C) bool says that the cell is empty."""
+    """Rows of numbers.
+
+    Attributes:
+        values: (n, C) float64, nan where ``empty`` (n, C) bool says that the cell is empty.
+        whole: (n,) int64, the exact numbers of the one column that must hold whole ones; (0,) if there is none.
+    """
 
     values: NDArray[np.float64]
     empty: NDArray[np.bool_]
+    whole: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 @dataclass
@@ -44,9 +53,11 @@ class NumberReader:
         columns: names of the C columns, for messages.
         delimiter: one character.
         large: the file is worth the import of pandas, if it is installed.
+        whole: position of the column whose numbers must be whole, such as the step, if there is one.
+        comment: what to look for in the lines between the rows that begin with ``#``; its group is kept.
 
     Attributes:
-        comments: the lines between the rows that begin with ``#``, as far as was read.
+        comments: what ``comment`` found, as far as was read.
     """
 
     file: BinaryIO
@@ -54,13 +65,16 @@ class NumberReader:
     columns: Sequence[str]
     delimiter: str
     large: bool = False
+    whole: int | None = None
+    comment: re.Pattern[bytes] = NONE
     comments: list[str] = field(default_factory=list)
 
     def blocks(self) -> Iterator[Block]:
         """The rows; empty lines are left out.
 
         Raises:
-            InputError: a cell is not a number, or a line has more or fewer cells than there are columns.
+            InputError: a cell is not a number, or not a whole one of 64 bits where it must be, or a line has more or
+                fewer cells than there are columns.
         """
         parse = _by_pandas if self.large and _has_pandas() else _by_numpy
         has_empty_cells = False  # where one block has some, the next ones will
@@ -71,15 +85,27 @@ class NumberReader:
                 lines = lines.replace(b"\r\n", b"\n")
             rows = self._without_comments(lines) if b"#" in lines else lines
             if rows and not rows.isspace():
-                block = None if has_empty_cells else self._without_empty_cells(rows, parse)
-                if block is None:
-                    block = self._with_empty_cells(rows, parse)
+                even = self._even(rows)
+                block = None if has_empty_cells or even is None else self._without_empty_cells(even, parse)
+                if block is None and even is not None:
+                    block = self._with_empty_cells(even, parse)
                     has_empty_cells = block is not None
-                yield block or self._cell_by_cell(COMMENT.sub(b"", lines), begin)
+                yield self._with_whole(block or self._cell_by_cell(lines, begin), lines, begin)
 
     def _without_comments(self, lines: bytes) -> bytes:
-        self.comments += (line.decode("utf-8", errors="replace") for line in COMMENT.findall(lines))
+        self.comments += (found[1].decode("utf-8", errors="replace") for found in self.comment.finditer(lines))
         return COMMENT_LINE.sub(b"", lines)
+
+    def _even(self, lines: bytes) -> bytes | None:
+        """The lines without blank ones, each with its end; ``None`` where they cannot all have C cells.
+
+        What a quick parser would make of one line with a hundred million cells takes more memory than there may be.
+        """
+        rows = lines if lines.endswith(b"\n") else lines + b"\n"
+        if b"\n\n" in rows or rows.startswith(b"\n"):
+            rows = re.sub(rb"\n\n+", b"\n", rows).lstrip(b"\n")
+        cells = rows.count(self.delimiter.encode()) + rows.count(b"\n")
+        return rows if cells == rows.count(b"\n") * len(self.columns) else None
 
     def _without_empty_cells(self, lines: bytes, parse: Parser) -> Block | None:
         """``None`` for what the parser refuses."""
@@ -92,28 +118,29 @@ class NumberReader:
     def _with_empty_cells(self, lines: bytes, parse: Parser) -> Block | None:
         """The same with ``nan`` put into the empty cells, which are those between separators in a row."""
         cut, end = self.delimiter.encode(), b"\n"
-        whole = lines if lines.endswith(end) else lines + end
-        letters = np.frombuffer(whole, dtype=np.uint8)
+        letters = np.frombuffer(lines, dtype=np.uint8)
         separators = np.flatnonzero((letters == cut[0]) | (letters == end[0]))
         empty = np.diff(separators, prepend=-1) == 1
-        if len(empty) % len(self.columns):
-            return None
         for left, right in ((cut, cut), (cut, cut), (cut, end), (end, cut)):
-            whole = whole.replace(left + right, left + b"nan" + right)
-        block = self._without_empty_cells(b"nan" * whole.startswith(cut) + whole, parse)
+            lines = lines.replace(left + right, left + b"nan" + right)
+        block = self._without_empty_cells(b"nan" * lines.startswith(cut) + lines, parse)
         empty = empty.reshape(-1, len(self.columns))
         return block and (Block(block.values, empty) if block.values.shape == empty.shape else None)
 
-    def _cell_by_cell(self, text: bytes, offset: int) -> Block:
+    def _with_whole(self, block: Block, lines: bytes, offset: int) -> Block:
+        """The block with its whole numbers, from the text where a float cannot hold them."""
+        if self.whole is None:
+            return block
+        numbers = block.values[:, self.whole]
+        if (np.abs(numbers) < 2**53).all() and (numbers == np.floor(numbers)).all():
+            return block._replace(whole=numbers.astype(np.int64))
+        column = self.columns[self.whole]
+        exact = [self._whole_number(where, column, cells[self.whole]) for where, cells in self._rows(lines, offset)]
+        return block._replace(whole=np.array(exact, dtype=np.int64))
+
+    def _cell_by_cell(self, lines: bytes, offset: int) -> Block:
         rows = []
-        before = self._line_at(offset) - 1
-        reader = csv.reader(io.StringIO(text.decode("utf-8", errors="replace")), delimiter=self.delimiter)
-        try:
-            lines = [(before + reader.line_num, cells) for cells in reader if cells]
-        except csv.Error as error:
-            raise InputError(f"{self.name}, line {before + reader.line_num}: {error}") from None
-        for number, cells in lines:
-            where = f"{self.name}, line {number}"
+        for where, cells in self._rows(lines, offset):
             if len(cells) != len(self.columns):
                 wrong = f"{len(cells)} columns where the header has {len(self.columns)}"
                 raise InputError(f"{where}: {wrong}; the line is cut short?")
@@ -121,6 +148,18 @@ class NumberReader:
         empty = np.array([[cell is None for cell in row] for row in rows])
         values = np.array([[np.nan if cell is None else cell for cell in row] for row in rows])
         return Block(values, empty)
+
+    def _rows(self, lines: bytes, offset: int) -> Iterator[tuple[str, list[str]]]:
+        """The cells of each row, and where it is."""
+        before = self._line_at(offset) - 1
+        text = io.StringIO(COMMENT.sub(b"", lines).decode("utf-8", errors="replace"))
+        reader = csv.reader(text, delimiter=self.delimiter)
+        try:
+            for cells in reader:
+                if cells:
+                    yield f"{self.name}, line {before + reader.line_num}", cells
+        except csv.Error as error:
+            raise InputError(f"{self.name}, line {before + reader.line_num}: {csv_reason(error)}") from None
 
     def _number(self, where: str, column: str, cell: str) -> float | None:
         """``None`` for an empty cell; ``2,3`` is 2.3 where the comma is not the delimiter, as spreadsheets write it."""
@@ -131,6 +170,17 @@ class NumberReader:
         except ValueError:
             raise InputError(f"{where}, column {column!r}: {cell.strip()[:40]!r} is not a number") from None
 
+    def _whole_number(self, where: str, column: str, cell: str) -> int:
+        try:
+            number = Decimal(cell.strip() if self.delimiter == "," else cell.strip().replace(",", "."))
+        except ArithmeticError:  # decimal's own name for text that is no number
+            number = Decimal("nan")
+        # The size comes first, as 1e999999999 is a finite whole number that no memory holds.
+        fits = number.is_finite() and number.adjusted() < 19 and number == number.to_integral_value()
+        if not fits or not -(2**63) <= int(number) < 2**63:
+            raise InputError(f"{where}: the column {column!r} must hold whole numbers of 64 bits, not {shown(cell)}")
+        return int(number)
+
     def _line_at(self, offset: int) -> int:
         """Number of the line that begins there; counted only for what is wrong with it."""
         here = self.file.tell()
@@ -140,6 +190,15 @@ class NumberReader:
             count += self.file.read(min(BLOCK_BYTES, offset - self.file.tell())).count(b"\n")
         self.file.seek(here)
         return 1 + count
+
+
+def csv_reason(error: csv.Error) -> str:
+    """What Python's reader of CSV complains about, in words for a person."""
+    if "field limit" in str(error):
+        return f"a cell is longer than {csv.field_size_limit():,} letters"
+    if "new-line" in str(error):
+        return "a line ends with a bare carriage return; save the table with line ends of \\n or \\r\\n"
+    return str(error)
 
 
 def _by_numpy(text: bytes, delimiter: str) -> NDArray[np.float64]:

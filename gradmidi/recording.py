@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gradmidi.columns import listed, numbers, twice, whole_numbers
 from gradmidi.errors import InputError
+from gradmidi.printable import shown
+from gradmidi.reading_file import Source
 
 RESUMED = "resumed"  # key of the steps at which a run was resumed into the same recording
 
@@ -24,13 +27,14 @@ class Recording:
         layers: names of the L layers, in forward order.
         steps: (N,) int64, the optimizer step of each row, counted from 0.
         norms: (N, L) float64, L2 norms; nan and inf are kept as measured.
-        metrics: further numbers a step, each (N,) float64, such as ``epoch`` and ``loss``.
-        meta: how the run was made (model, optimizer, seed, versions …), text by key.
+        metrics: further numbers per step, each (N,) float64, such as ``epoch`` and ``loss``.
+        meta: how the run was made (model, optimizer, seed, versions …), text by key; other values become text.
         gaps: (N, L) bool, True where a layer had no gradient at that step. There the norm is nan, but
             it is silence, not an alarm. In the CSV a gap is an empty cell.
 
     Raises:
-        InputError: shapes do not fit together, or there is no layer.
+        InputError: shapes do not fit together, there is no layer, something is not a number, or a step is not a whole
+            number of 64 bits.
     """
 
     layers: tuple[str, ...]
@@ -41,15 +45,14 @@ class Recording:
     gaps: NDArray[np.bool_] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        norms = np.asarray(self.norms, dtype=np.float64)
-        steps = np.asarray(self.steps, dtype=np.int64)
+        norms, steps = numbers(self.norms, "norms"), whole_numbers(self.steps, "steps")
         gaps = np.zeros(norms.shape, dtype=bool) if self.gaps is None else np.asarray(self.gaps, dtype=bool)
-        metrics = {name: np.asarray(values, dtype=np.float64) for name, values in self.metrics.items()}
-        layers = tuple(self.layers)
+        metrics = {str(name): numbers(values, f"metric {shown(name)}") for name, values in self.metrics.items()}
+        layers = tuple(map(str, self.layers))
         if not layers:
             raise InputError("a recording needs at least one layer")
         if len(set(layers)) != len(layers):
-            raise InputError(f"layer names must differ from each other: {', '.join(layers)}")
+            raise InputError(f"layer names must differ from each other: {shown(twice(layers))} appears twice")
         expected = (len(steps), len(layers))
         for name, shape in (("norms", norms.shape), ("gaps", gaps.shape)):
             if shape != expected:
@@ -58,13 +61,16 @@ class Recording:
                 )
         for name, values in metrics.items():
             if values.shape != steps.shape:
-                raise InputError(f"metric {name!r} has shape {values.shape}, but there are {len(steps)} steps")
+                raise InputError(f"metric {shown(name)} has shape {values.shape}, but there are {len(steps)} steps")
+        if gaps.any() and not np.isnan(norms[gaps]).all():
+            norms = np.where(gaps, np.nan, norms)
         for name, value in (
             ("layers", layers),
             ("steps", steps),
             ("norms", norms),
             ("gaps", gaps),
             ("metrics", metrics),
+            ("meta", {str(key): str(value) for key, value in self.meta.items()}),
         ):
             object.__setattr__(self, name, value)
 
@@ -72,7 +78,7 @@ class Recording:
         return len(self.steps)
 
     def __repr__(self) -> str:
-        return f"<Recording of {len(self)} steps × {len(self.layers)} layers: {', '.join(self.layers)}>"
+        return f"<Recording of {len(self)} steps × {len(self.layers)} layers: {listed(self.layers)}>"
 
     def rows(self, start: int | None = None, stop: int | None = None) -> Recording:
         """The rows from ``start`` up to ``stop``, by position as in a slice of a list."""
@@ -101,11 +107,7 @@ class Recording:
         Raises:
             InputError: a pattern fits no layer.
         """
-        patterns = tuple(patterns)
-        for pattern in patterns:
-            if not any(fnmatchcase(layer, pattern) for layer in self.layers):
-                raise InputError(f"no layer is called {pattern!r}; the recording has {', '.join(self.layers)}")
-        keep = [i for i, layer in enumerate(self.layers) if any(fnmatchcase(layer, p) for p in patterns)]
+        keep = [i for i, fits in enumerate(self._fitting(patterns)) if fits]
         layers = tuple(self.layers[i] for i in keep)
         return Recording(layers, self.steps, self.norms[:, keep], self.metrics, self.meta, self.gaps[:, keep])
 
@@ -118,8 +120,7 @@ class Recording:
         Raises:
             InputError: a pattern fits no layer.
         """
-        heard = set(self.only(patterns).layers)
-        silent = np.array([layer not in heard for layer in self.layers])
+        silent = ~self._fitting(patterns)
         norms = np.where(silent, np.nan, self.norms)
         return Recording(self.layers, self.steps, norms, self.metrics, self.meta, self.gaps | silent)
 
@@ -148,23 +149,38 @@ class Recording:
 
         return join(recordings)
 
+    def _fitting(self, patterns: Iterable[str]) -> NDArray[np.bool_]:
+        """Which layers fit a name or glob, (L,); a name that is a layer's is no glob, whatever is in it."""
+        at = {layer: i for i, layer in enumerate(self.layers)}
+        fit = np.zeros(len(at), dtype=bool)
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+            matches = re.compile(translate(pattern)).match
+            found = [at[pattern]] if pattern in at else [i for layer, i in at.items() if matches(layer)]
+            if not found:
+                raise InputError(f"no layer is called {shown(pattern)}; the recording has {listed(self.layers)}")
+            fit[found] = True
+        return fit
+
     @classmethod
     def from_arrays(cls, norms: ArrayLike, layers: Sequence[str] | None = None, **metrics: ArrayLike) -> Recording:
         """A recording of plain numbers: norms (N, L), steps counted from 0, layers named ``layer1`` … unless given."""
-        table = np.atleast_2d(np.asarray(norms, dtype=np.float64))
+        table = np.atleast_2d(numbers(norms, "norms"))
         names = tuple(layers) if layers is not None else tuple(f"layer{i + 1}" for i in range(table.shape[1]))
-        columns = {name: np.asarray(values, dtype=np.float64) for name, values in metrics.items()}
-        return cls(names, np.arange(len(table)), table, columns)
+        return cls(
+            names, np.arange(len(table)), table, {name: numbers(x, f"metric {name}") for name, x in metrics.items()}
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the recording, complete or not at all.
 
-        ``.npz`` is NumPy's archive, for long runs; every other name is CSV (metadata lines, header, a line a step).
+        ``.npz`` is NumPy's archive, for long runs; every other name is CSV (metadata lines, header, a line per step).
 
         Raises:
-            InputError: the folder cannot be written to.
+            InputError: the folder cannot be written to, there is no step, or there are more names than a file takes.
         """
         target = Path(path)
+        if not len(self):
+            raise InputError(f"cannot write {target}: the recording has no steps")
         if target.suffix.lower() == ".npz":
             from gradmidi.recording_npz import save_npz as save
         else:
@@ -175,16 +191,17 @@ class Recording:
     def load(cls, path: str | Path) -> Recording:
         """Read a recording, ``.npz`` or CSV, or any CSV with a ``step`` column and number columns.
 
+        Args:
+            path: a file, a FIFO such as that of ``<(cat norms.csv)``, or ``"-"`` for standard input.
+
         Raises:
             InputError: the file is missing, empty, cut short, or holds something that is not a number;
                 the message names file, line and column.
         """
-        source = Path(path)
-        if source.suffix.lower() == ".npz":
-            from gradmidi.recording_npz import load_npz as load
-        else:
-            from gradmidi.recording_load import load_csv as load
-        return load(source)
+        from gradmidi.recording_load import load
+
+        with Source(path) as source:
+            return load(source)
 
     @classmethod
     def from_tensorboard(

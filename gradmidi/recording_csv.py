@@ -1,14 +1,13 @@
-"""The recording's file: ``# key: value`` lines, a header, then one line a step; see recording_load for reading it.
+"""The recording's file: ``# key: value`` lines, a header, then a line per step; see recording_load for reading it.
 
-Columns are ``step``, the leading metrics (``epoch``, ``loss``), one column a layer, then any further metrics. Numbers
-are written so that they read back as the same float64. ``nan`` and ``inf`` stand as such; an empty cell is a gap.
+Columns are ``step``, the metrics (``epoch``, ``loss``) and the layers; recording_names says how they are called.
+Numbers are written so that they read back as the same float64. ``nan`` and ``inf`` stand as such; an empty cell is a
+gap.
 """
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,13 +21,11 @@ from gradmidi.existing import OTHER_WAYS, last_step
 from gradmidi.files import whole_file
 from gradmidi.record_file import RecordFile, refuse_if_recorded
 from gradmidi.recording import RESUMED, Recording
+from gradmidi.recording_load import read_head, read_table
+from gradmidi.recording_names import STEP, columns_of, head_text
 from gradmidi.recording_path import check_recording_path
 
-FORMAT = "gradmidi recording 1"
-STEP = "step"
 METRICS = ("epoch", "loss")  # the numbers that go with every step where no others are named
-OWN_KEYS = ("format", "layers")  # of the metadata, not to be had from outside
-CLASH = " (layer)"  # behind the column of a layer that is called like a metric
 
 
 class RecordingWriter:
@@ -86,7 +83,7 @@ class RecordingWriter:
         return self._place.found()
 
     def _head(self) -> bytes:
-        return _head(self.layers, self.metrics, self._meta).encode()
+        return head_text(self.layers, self.metrics, self._meta).encode()
 
     def _take_columns(self, head: list[str], shown: str) -> int:
         """Go on under the head of an earlier file; gives how many columns it has.
@@ -94,17 +91,18 @@ class RecordingWriter:
         Raises:
             InputError: it has other layers, or lacks a metric of ours.
         """
-        names = next(csv.reader([head[-1]]), [])
-        metrics = tuple(names[1 : len(names) - len(self.layers)])
-        mine = _head(self.layers, metrics, {}).splitlines()
-        if mine[-1] != head[-1] or mine[1] not in head or not set(self.metrics) <= set(metrics):
-            raise InputError(f"{shown} cannot be appended to: {self._difference(names)}; {OTHER_WAYS}")
+        earlier = read_head(io.BytesIO("\n".join(head).encode()), shown)
+        table = read_table(earlier, shown)
+        metrics = tuple(table.metrics)
+        goes_on = tuple(table.layers) == self.layers and set(self.metrics) <= set(metrics)
+        if not goes_on or earlier.names != _columns(self.layers, metrics):
+            raise InputError(f"{shown} cannot be appended to: {self._difference(earlier.names)}; {OTHER_WAYS}")
         self.metrics = metrics
-        return len(names)
+        return len(earlier.names)
 
     def _difference(self, names: list[str]) -> str:
-        here = next(csv.reader([self._head().decode().splitlines()[-1]]))
-        missing, other = ([name for name in a if name not in b] for a, b in ((here, names), (names, here)))
+        here = _columns(self.layers, self.metrics)
+        missing, other = ([name for name in a if name not in set(b)][:1] for a, b in ((here, names), (names, here)))
         told = [f"it has no column {missing[0]!r}"] if missing else []
         told += [f"this run has no {other[0]!r}"] if other else []
         return " and ".join(told or ["its columns stand in another order"])
@@ -167,35 +165,19 @@ class RecordingWriter:
 def save(recording: Recording, path: Path) -> None:
     """See :meth:`Recording.save`."""
     refuse_if_recorded(path)
+    head = head_text(recording.layers, tuple(recording.metrics), recording.meta)
+    metrics = np.array([*recording.metrics.values()]).reshape(-1, len(recording)).T
+    steps, gaps = recording.steps.tolist(), recording.gaps if recording.gaps.any() else None
     with whole_file(path) as file:
-        file.write(_head(recording.layers, tuple(recording.metrics), recording.meta).encode())
-        columns = [recording.metrics[name].tolist() for name in recording.metrics]
-        gaps = recording.gaps if recording.gaps.any() else None
-        for i, (step, norms) in enumerate(zip(recording.steps.tolist(), recording.norms.tolist(), strict=True)):
-            line = _line(step, [column[i] for column in columns], norms, None if gaps is None else gaps[i])
-            file.write(line.encode())
+        file.write(head.encode())
+        for i, step in enumerate(steps):
+            norms = recording.norms[i].tolist()
+            file.write(_line(step, metrics[i].tolist(), norms, None if gaps is None else gaps[i]).encode())
 
 
-def _head(layers: tuple[str, ...], metrics: tuple[str, ...], meta: Mapping[str, object]) -> str:
-    out = io.StringIO()
-    out.write(f"# format: {FORMAT}\n# layers: {json.dumps(list(layers), ensure_ascii=False)}\n")
-    for key, value in meta.items():
-        if key not in OWN_KEYS:
-            out.write(f"# {_one_line(key)}: {_one_line(value)}\n")
-    taken = {STEP, *metrics}
-    columns = [_one_line(name) + CLASH * (_one_line(name) in taken) for name in layers]
-    csv.writer(out, lineterminator="\n").writerow([STEP, *metrics, *columns])
-    return out.getvalue()
-
-
-def layer_column(layer: str, columns: Sequence[str]) -> str | None:
-    """Which of a recording's columns holds a layer: that of its name, or the one that says it is not the metric."""
-    name = _one_line(layer)
-    return next((column for column in (name + CLASH, name) if column in columns), None)
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+def _columns(layers: Sequence[str], metrics: Sequence[str]) -> list[str]:
+    columns = columns_of(layers, metrics)
+    return [STEP, *columns.metrics, *columns.layers]
 
 
 def _line(
@@ -209,5 +191,5 @@ def _line(
     if gaps is not None:
         numbers = ["" if gap else number for gap, number in zip(gaps, numbers, strict=True)]
     # A whole number (an epoch) reads better without ".0" and is the same number.
-    extra = [str(int(m)) if m == m and abs(m) < 1e15 and m == int(m) else repr(float(m)) for m in metrics]
+    extra = [repr(float(metric)).removesuffix(".0") for metric in metrics]
     return ",".join([str(int(step)), *extra, *numbers]) + "\n"

@@ -160,7 +160,7 @@ BAD = [
     ("epoch,a\n0,1\n", "no column called 'step'"),
     ("step,a\n0,1\n1,abc\n", r"line 3, column 'a': 'abc' is not a number"),
     ("step,a,b\n0,1,2\n1,2\n", r"line 3: 2 columns where the header has 3"),
-    ("step,a,a\n0,1,2\n", "'a' stands there twice"),
+    ("step,a,a\n0,1,2\n", "'a' appears twice"),
     ("step,loss\n0,1\n", "no layer column"),
     ("step\n0\n", "no number column"),
     ("step,a\n0.5,1\n", "whole numbers"),

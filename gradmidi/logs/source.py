@@ -13,8 +13,8 @@ from gradmidi.logs.tables import JSONL, open_table
 from gradmidi.logs.tensorboard import EVENT_FILE, EventLog
 from gradmidi.logs.wandb import WandbLog, is_export
 from gradmidi.recording import Recording
-from gradmidi.recording_csv import STEP
 from gradmidi.recording_load import read_head
+from gradmidi.recording_names import STEP
 
 ARCHIVE = ".npz"
 
