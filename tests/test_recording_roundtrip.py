@@ -91,7 +91,11 @@ def test_every_odd_name_at_once(tmp_path):
     """All that may meet, as layers and as metrics of one recording."""
     count = len(ODD)
     odd = Recording(
-        ODD, np.arange(2), np.arange(2.0 * count).reshape(2, count), dict.fromkeys(ODD, np.ones(2)), dict(zip(ODD, ODD))
+        ODD,
+        np.arange(2),
+        np.arange(2.0 * count).reshape(2, count),
+        dict.fromkeys(ODD, np.ones(2)),
+        {name: name for name in ODD},
     )
     for name in FORMATS:
         odd.save(tmp_path / name)
@@ -167,8 +171,9 @@ def test_what_cannot_be_written_is_refused_in_one_line(make, message, name, tmp_
 
 @pytest.mark.parametrize("options", [{"layers": ["a", "a"]}, {"layers": ["a"], "metrics": ["x", "x"]}, {"layers": []}])
 def test_a_writer_refuses_names_that_no_reader_takes(options, tmp_path):
-    with pytest.raises(InputError, match="appears twice|at least one layer"):
+    with pytest.raises(InputError, match=r"appears twice|at least one layer"):
         RecordingWriter(tmp_path / "n.csv", **options)
+    assert list(tmp_path.iterdir()) == []
 
 
 STEPS = [
