@@ -61,7 +61,7 @@ class RecordingWriter:
         existing: str = "keep",
         on_taken: Callable[[], object] | None = None,
     ) -> None:
-        self.layers = tuple(layers)
+        self.layers = tuple(map(str, layers))
         self.metrics = tuple(metrics)
         self._meta = dict(meta or {})
         check_recording_path(Path(path))
