@@ -226,6 +226,30 @@ def tensor_parallel_under_run(rank: int, folder: Path) -> Results:
     return {}
 
 
+def unfrozen_under_fsdp2(rank: int, folder: Path) -> Results:
+    """A layer joins, in memory; every rank has to measure it from the same step on."""
+    return _unfreeze(None)
+
+
+def unfrozen_under_fsdp2_with_a_file(rank: int, folder: Path) -> Results:
+    """Rank 0 has no column for the layer, so that rank 1 may not measure it either."""
+    return _unfreeze(folder / "unfrozen.csv")
+
+
+def _unfreeze(path: Path | None) -> Results:
+    model = net()
+    model[2].requires_grad_(False)
+    model = _sharded(model, [0, 2, 4])
+    optimizer = optimizer_of(model)
+    session = gradmidi.listen(model, optimizer, path=path)
+    _steps(model, optimizer)
+    model[2].requires_grad_(True)
+    _steps(model, optimizer)
+    session.detach()
+    recording = session.recording
+    return {"layers": recording.layers, "norms": recording.norms.tolist(), "gaps": recording.gaps.tolist()}
+
+
 def one_file_for_all_ranks(rank: int, folder: Path) -> Results:
     """Rank 1 starts to listen when rank 0 has written some steps; the two then go on together."""
     model = net()

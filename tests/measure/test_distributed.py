@@ -38,6 +38,8 @@ TWO_RANKS = (
     "pipeline_each",
     "pipeline_under_run",
     "tensor_parallel_under_run",
+    "unfrozen_under_fsdp2",
+    "unfrozen_under_fsdp2_with_a_file",
     "one_file_for_all_ranks",
     "saved_by_all_ranks",
     "a_file_per_rank",
@@ -156,6 +158,36 @@ def test_a_failing_receiver_on_rank_0_leaves_no_rank_waiting(two_ranks: list[dic
     assert [("disk full" in said) for said in first["warnings"]] == [True]
     for ours, theirs in zip(first["weights"], second["weights"], strict=True):
         assert ours == theirs
+
+
+def test_a_layer_that_is_unfrozen_under_fsdp2_is_measured_by_all_ranks_or_by_none(
+    two_ranks: list[dict[str, Any]],
+) -> None:
+    (in_memory, silent), (on_disk, also_silent) = (
+        [of_rank[case] for of_rank in two_ranks]
+        for case in ("unfrozen_under_fsdp2", "unfrozen_under_fsdp2_with_a_file")
+    )
+    steps = cases.STEPS
+    model, expected = cases.net(), []
+    model[2].requires_grad_(False)
+    optimizer = cases.optimizer_of(model)
+    for step, batch in enumerate([*cases.batches(), *cases.batches()]):
+        model[2].requires_grad_(step >= steps)
+        model(batch).square().mean().backward()
+        expected.append([np.nan if p.grad is None else p.grad.norm().item() for p in weights(model)])
+        optimizer.step()
+        optimizer.zero_grad()
+    assert in_memory["layers"] == ["0", "4", "2"]
+    np.testing.assert_allclose(in_memory["norms"], np.array(expected)[:, [0, 2, 1]], rtol=1e-5)
+    assert [gaps[2] for gaps in in_memory["gaps"]] == [True] * steps + [False] * steps
+    assert on_disk["layers"] == ["0", "4"]
+    np.testing.assert_allclose(on_disk["norms"], np.array(expected)[:, [0, 2]], rtol=1e-5)
+    assert in_memory["warnings"] == silent["warnings"] == also_silent["warnings"] == []
+    assert ["2 was unfrozen" in said for said in on_disk["warnings"]] == [True]
+
+
+def weights(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for name, parameter in model.named_parameters() if name.endswith("weight")]
 
 
 def test_only_rank_0_writes_to_the_file_that_all_ranks_name(two_ranks: list[dict[str, Any]], folder: Path) -> None:
