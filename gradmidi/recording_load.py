@@ -239,7 +239,7 @@ def _recording(file: BinaryIO, source: Source, head: Head, table: Table) -> Reco
     for block in reader.blocks():
         parts.append((block.whole, block.values[:, others], block.values[:, layers], block.empty[:, layers]))
     if not parts:
-        raise InputError(f"{source.name} has a header but no steps; the run ended before its first one")
+        raise InputError(f"{source.name} has a header but no steps: nothing was recorded")
     columns = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()
     # One after another, so that no more than one of them is there twice.
