@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
+
+# A whole file is locked until a moment after it got its name, and so is any while somebody looks whether it is locked.
+TRIES, PAUSE = 6, 0.005  # s
 
 if sys.platform == "win32":
     import msvcrt
@@ -33,19 +37,23 @@ else:
     import fcntl
 
     def lock(descriptor: int) -> bool:
-        """Take the lock of a file that is open for writing, without waiting; False where someone else has it."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
+        """Take the lock of a file that is open for writing; False where someone else has it, and keeps it."""
+        for attempt in range(TRIES):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if attempt < TRIES - 1:
+                    time.sleep(PAUSE)
+                continue
+            except OSError:
+                return True
             return True
-        return True
+        return False
 
 
 def is_locked(path: Path) -> bool:
     """Whether someone writes to the file; False as well where that cannot be found out."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDWR)
         try:
             return not lock(descriptor)

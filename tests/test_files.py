@@ -221,6 +221,17 @@ def test_refusals_come_before_the_work(run_cli, tmp_path):
     assert not (tmp_path / "a.mid").exists()
 
 
+def test_train_asks_for_its_places_before_it_trains(run_cli, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "score.png").symlink_to("nowhere.png")
+    done = run_cli("train", "--steps", "2")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "gradmidi train: cannot write out/score.png: it is a link to nothing (out/nowhere.png); remove the link\n"
+    )
+    assert not (tmp_path / "out" / "norms.csv").exists()
+
+
 # --- other people ---
 
 

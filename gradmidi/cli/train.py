@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.perform import Job, Written, report, write_all
     from gradmidi.experiments.digits import load_digits
     from gradmidi.experiments.settings import LAYERS
+    from gradmidi.files import check_file
     from gradmidi.recording import Recording
     from gradmidi.recording_csv import METRICS
     from gradmidi.requirements import require
@@ -64,10 +65,12 @@ def run(args: argparse.Namespace) -> int:
     check_sine_options(args)
     compose_options(args)
     check_layers(args, LAYERS)
+    folder = Path(args.out)
+    for name in (RECORDING, *FILES.values()):
+        check_file(folder / name)
     require("torch", "torch")
     digits = load_digits(args.data)
     reporter.say(f"training on {digits.source}, seed {settings.seed}")
-    folder = Path(args.out)
     whole = _train(args, settings, digits, folder / RECORDING, reporter)
     recording = chosen_layers(args, Recording.load(folder / RECORDING))
     job = Job(args, recording, compose_recording(args, recording), reporter)
