@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from inspect import signature
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +132,16 @@ def _check_names(composer_options: Mapping[str, Any]) -> None:
             raise InputError(f"listen() has no option {name!r}; beside its own it takes {', '.join(known)}")
 
 
+_alive: WeakSet[Session] = WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """A script that ends without ending its sessions would lose a late row, and those on their way from a device."""
+    for session in list(_alive):
+        session.end(well=False)
+
+
 class Probe(Protocol):
     """What a session listens to; see :class:`gradmidi.measure.probe.GradientProbe`."""
 
@@ -230,6 +242,7 @@ class Session:
         self._begun: int | None = None  # the step that was handed on last, perhaps not to everyone
         self._first = 0
         keep_from_children(self)
+        _alive.add(self)
         try:
             check_existing(existing)
             if play is not None:  # before any file is touched, as a port may well be missing
@@ -249,7 +262,7 @@ class Session:
             self._store = RowStore(self.layers, self._columns)
         else:
             self._store = writer = RecordingWriter(
-                self._path, self.layers, self._columns, self._meta, existing, partial(self._end, well=False)
+                self._path, self.layers, self._columns, self._meta, existing, partial(self.end, well=False)
             )
             self._closers.append(lambda _: writer.close())
             for notice in writer.notices:
@@ -365,7 +378,7 @@ class Session:
 
     def detach(self) -> None:
         """Take every hook away and close file and port; may be called twice."""
-        self._end(well=True)
+        self.end(well=True)
 
     def leave_to_parent(self) -> None:
         """See :class:`gradmidi.forking.Inherited`."""
@@ -373,7 +386,8 @@ class Session:
             shared.clear()
         self._findings_said = self._silence_said = self._missed_said = True
 
-    def _end(self, well: bool) -> None:
+    def end(self, well: bool) -> None:
+        """:meth:`detach`, and say what was wrong; live sound is not heard to its end unless it ends ``well``."""
         # A second Ctrl-C, or the first at the very end, must not cost the last rows.
         release, close = partial(self._release, everything=True), partial(self._close, well)
         _in_spite_of_interrupts(self._probe.detach, release, close)
@@ -432,7 +446,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end(well=kind is None)
+        self.end(well=kind is None)
 
     def _receive(self, row: StepNorms) -> None:
         while len(self._kept) > 1 and self._kept[1][0] <= row.step:
