@@ -342,6 +342,8 @@ class Session:
         column where that is possible; otherwise it is dropped, which is said once. In a ``late`` session the numbers
         belong to the step that was just made.
         """
+        if self._elsewhere:
+            return  # its rows never come to take the numbers along
         try:
             self._keep({name: float(value) for name, value in metrics.items() if name in STICKY})
             others = {name: value for name, value in metrics.items() if name not in STICKY}

@@ -48,9 +48,7 @@ class ShardedReader:
         self.differs = False
         self._terms = [(TERMS[name].make(), TERMS[name].join) for name in terms]
         self.copies = HostCopies()
-        first: Any = next(filter(is_sharded, parameters))
-        # Of the mesh rather than of the parameter, which FSDP2 may keep in the host's memory.
-        self._device = torch.device(first.device_mesh.device_type)
+        self._device = _device_of(next(filter(is_sharded, parameters)))
         self._reductions: list[_Reduction] | None = None
         self._failed = False
 
@@ -131,6 +129,13 @@ class ShardedReader:
             largest, negated, most_of_them, fewest = most.tolist()
             differ |= most_of_them != -fewest or abs(largest + negated) > SAME * abs(largest)
         return differ
+
+
+def _device_of(parameter: Any) -> torch.device:
+    """Where its mesh communicates; FSDP2 may keep the parameter itself in the host's memory."""
+    own: torch.device = _local(parameter).device
+    kind: str = parameter.device_mesh.device_type
+    return own if own.type == kind else torch.device(kind)
 
 
 def _groups_of(parameter: Any) -> list[dist.ProcessGroup]:

@@ -6,6 +6,7 @@ import gc
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,18 @@ def saved_by_all_ranks(rank: int, folder: Path) -> Results:
     return {"steps": len(session.recording)}
 
 
+def late_numbers(rank: int, folder: Path) -> Results:
+    """As the callback of the Hugging Face Trainer logs them, on every rank."""
+    model = _sharded(net(), [0, 2, 4])
+    optimizer = optimizer_of(model)
+    with gradmidi.listen(model, optimizer, late=True) as session:
+        for loss in (3.0, 2.0, 1.0):
+            _steps(model, optimizer, steps=1)
+            session.log(loss=loss)
+        waiting = len(session._late)
+    return {"waiting": waiting, "losses": session.recording.metrics.get("loss", torch.zeros(0)).tolist()}
+
+
 def a_file_per_rank(rank: int, folder: Path) -> Results:
     model = net()
     optimizer = optimizer_of(model)
@@ -323,8 +336,8 @@ def train(
     }
 
 
-def _steps(model: nn.Module, optimizer: torch.optim.Optimizer, scale: float = 1.0) -> None:
-    for batch in batches():
+def _steps(model: nn.Module, optimizer: torch.optim.Optimizer, scale: float = 1.0, steps: int = STEPS) -> None:
+    for batch in islice(batches(), steps):
         optimizer.zero_grad()
         (scale * model(batch).square().mean()).backward()
         optimizer.step()

@@ -42,6 +42,7 @@ TWO_RANKS = (
     "unfrozen_under_fsdp2_with_a_file",
     "one_file_for_all_ranks",
     "saved_by_all_ranks",
+    "late_numbers",
     "a_file_per_rank",
     "in_memory_per_rank",
 )
@@ -206,6 +207,12 @@ def test_a_rank_that_does_not_record_saves_nothing_over_what_rank_0_saved(
     assert first["warnings"] == []
     (said,) = second["warnings"]
     assert "rank 1 does not record, so saved.csv is left to rank 0" in said
+
+
+def test_numbers_logged_on_a_rank_that_does_not_record_do_not_pile_up(two_ranks: list[dict[str, Any]]) -> None:
+    first, second = (of_rank["late_numbers"] for of_rank in two_ranks)
+    assert first["losses"] == [3.0, 2.0, 1.0]
+    assert second["waiting"] == 0
 
 
 def test_each_rank_may_leave_a_recording_of_its_own(two_ranks: list[dict[str, Any]], folder: Path) -> None:
