@@ -100,7 +100,7 @@ class GradientProbe:
         everything = self._roster.parameters
         self._sharded = any(is_sharded(parameter) for parameter in everything)
         if self._sharded and when == "before-clip":
-            raise InputError("when='before-clip' is not supported under FSDP2; measure after-clip, or do not clip")
+            raise InputError("when='before-clip' is not supported for sharded parameters; measure after-clip instead")
         self._optimizers = optimizers
         self._quantities = quantities
         maker = self._make_maker()
@@ -159,7 +159,8 @@ class GradientProbe:
 
     def _join(self, names: Sequence[str]) -> bool:
         """Whether the receiver of the rows has room for these layers; said here if nobody else can."""
-        if self.on_join is not None:
+        # Ranks that read together have to read the same, and each would decide by what it alone records to.
+        if self.on_join is not None and not self._sharded:
             return self.on_join(names)
         if self._records:
             warn(f'gradmidi: {joined(names)} while training and not measured; layers="all" takes all from the start')

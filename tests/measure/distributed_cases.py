@@ -280,6 +280,21 @@ def saved_by_all_ranks(rank: int, folder: Path) -> Results:
     return {"steps": len(session.recording)}
 
 
+def unfrozen_under_fsdp2(rank: int, folder: Path) -> Results:
+    """A layer joins, for which rank 0's file has no room; the other rank must not believe that it has."""
+    model = net()
+    model[2].requires_grad_(False)
+    _sharded(model, [0, 2, 4])
+    optimizer = optimizer_of(model)
+    path = folder / "unfrozen.csv" if rank == 0 else None
+    with gradmidi.listen(model, optimizer, path=path) as session:
+        _steps(model, optimizer)
+        model[2].requires_grad_(True)
+        _steps(model, optimizer)
+    weights = [_whole(parameter).tolist() for parameter in model.parameters()]
+    return {"weights": weights, "norms": session.recording.norms.tolist()}
+
+
 def late_numbers(rank: int, folder: Path) -> Results:
     """As the callback of the Hugging Face Trainer logs them, on every rank."""
     model = _sharded(net(), [0, 2, 4])

@@ -42,6 +42,7 @@ TWO_RANKS = (
     "unfrozen_under_fsdp2_with_a_file",
     "one_file_for_all_ranks",
     "saved_by_all_ranks",
+    "unfrozen_under_fsdp2",
     "late_numbers",
     "a_file_per_rank",
     "in_memory_per_rank",
@@ -207,6 +208,16 @@ def test_a_rank_that_does_not_record_saves_nothing_over_what_rank_0_saved(
     assert first["warnings"] == []
     (said,) = second["warnings"]
     assert "rank 1 does not record, so saved.csv is left to rank 0" in said
+
+
+def test_a_layer_that_joins_a_sharded_training_leaves_no_rank_waiting(two_ranks: list[dict[str, Any]]) -> None:
+    first, second = (of_rank["unfrozen_under_fsdp2"] for of_rank in two_ranks)
+    assert first["weights"] == second["weights"]
+    assert np.shape(first["norms"]) == (2 * cases.STEPS, 2)
+    (said,) = first["warnings"]
+    assert "2 was unfrozen" in said
+    assert 'layers="all"' in said
+    assert second["warnings"] == []
 
 
 def test_numbers_logged_on_a_rank_that_does_not_record_do_not_pile_up(two_ranks: list[dict[str, Any]]) -> None:
