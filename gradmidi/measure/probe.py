@@ -18,7 +18,7 @@ from gradmidi.measure.meter import Meter, warn
 from gradmidi.measure.models import check_model
 from gradmidi.measure.part import OptimizerPart
 from gradmidi.measure.roster import Roster, joined
-from gradmidi.measure.row import RowMaker, StepNorms
+from gradmidi.measure.row import RowMaker, StepNorms, narrowed
 from gradmidi.measure.setups import is_sharded, obstacle, records_here
 from gradmidi.measure.silence import Scene, versions_of, why_silent
 from gradmidi.measure.steps import raw_optimizer
@@ -110,6 +110,8 @@ class GradientProbe:
         self.metrics: tuple[str, ...] = (*maker.metrics, "skipped") if scaled else maker.metrics
         if ranks == "first":
             on_step = saying_what_is_unheard(on_step, lambda: [part.reader for part in self._parts], len(self.layers))
+        if self._sharded:
+            on_step = self._within_its_room(on_step)
         self._first = 0
         self._meter = Meter(self._parts, maker, on_step if self._records else _nobody, _schedule(every))
         self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(
@@ -149,18 +151,22 @@ class GradientProbe:
             return
         accepted = bool(newcomers.new) and self._join([layer.name for layer in newcomers.new])
         before = set(map(id, self._roster.parameters))
-        self._roster.take(newcomers, accepted)
+        # Ranks that read together have to read the same, whatever each of them has room for.
+        self._roster.take(newcomers, accepted or self._sharded)
         fresh = [parameter for parameter in self._roster.parameters if id(parameter) not in before]
         if fresh:
             maker = self._make_maker()
             self._meter.refit(self._parts, maker)
             self._hooks.refit(fresh)
-            self.layers = maker.layers
+            self.layers = maker.layers if accepted else self.layers
+
+    def _within_its_room(self, on_step: Callable[[StepNorms], None]) -> Callable[[StepNorms], None]:
+        """``on_step`` without the layers that have joined and for which it has no room."""
+        return lambda row: on_step(narrowed(row, self._roster.layers, len(self.layers)))
 
     def _join(self, names: Sequence[str]) -> bool:
         """Whether the receiver of the rows has room for these layers; said here if nobody else can."""
-        # Ranks that read together have to read the same, and each would decide by what it alone records to.
-        if self.on_join is not None and not self._sharded:
+        if self.on_join is not None:
             return self.on_join(names)
         if self._records:
             warn(f'gradmidi: {joined(names)} while training and not measured; layers="all" takes all from the start')

@@ -43,6 +43,15 @@ def widened(row: StepNorms, count: int) -> StepNorms:
     return row._replace(norms=norms, gaps=np.append(row.gaps, np.ones(missing, dtype=bool)))
 
 
+def narrowed(row: StepNorms, layers: Sequence[Layer], count: int) -> StepNorms:
+    """The row with the first ``count`` of its layers alone and without the others' quantities; the same row if none."""
+    if len(row.norms) <= count:
+        return row
+    others = tuple(f" {layer.name}" for layer in layers[count:])
+    metrics = {name: value for name, value in row.metrics.items() if not name.endswith(others)}
+    return StepNorms(row.step, row.norms[:count], row.gaps[:count], metrics)
+
+
 class RowMaker:
     """Makes rows of L layers' quantities out of readings of P parameters.
 

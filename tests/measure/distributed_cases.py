@@ -237,18 +237,28 @@ def unfrozen_under_fsdp2_with_a_file(rank: int, folder: Path) -> Results:
     return _unfreeze(folder / "unfrozen.csv")
 
 
-def _unfreeze(path: Path | None) -> Results:
+def unfrozen_under_fsdp2_with_a_file_on_rank_0(rank: int, folder: Path) -> Results:
+    """The other rank has room for the layer, and must measure the same nevertheless."""
+    return _unfreeze(folder / "unfrozen-0.csv" if rank == 0 else None, quantities=["grad_norm", "zeros"])
+
+
+def _unfreeze(path: Path | None, **options: Any) -> Results:
     model = net()
     model[2].requires_grad_(False)
     model = _sharded(model, [0, 2, 4])
     optimizer = optimizer_of(model)
-    session = gradmidi.listen(model, optimizer, path=path)
+    session = gradmidi.listen(model, optimizer, path=path, **options)
     _steps(model, optimizer)
     model[2].requires_grad_(True)
     _steps(model, optimizer)
     session.detach()
     recording = session.recording
-    return {"layers": recording.layers, "norms": recording.norms.tolist(), "gaps": recording.gaps.tolist()}
+    return {
+        "layers": recording.layers,
+        "norms": recording.norms.tolist(),
+        "gaps": recording.gaps.tolist(),
+        "metrics": list(recording.metrics),
+    }
 
 
 def one_file_for_all_ranks(rank: int, folder: Path) -> Results:
@@ -278,21 +288,6 @@ def saved_by_all_ranks(rank: int, folder: Path) -> Results:
             session.recording.save(folder / "saved.csv")
         dist.barrier()
     return {"steps": len(session.recording)}
-
-
-def unfrozen_under_fsdp2(rank: int, folder: Path) -> Results:
-    """A layer joins, for which rank 0's file has no room; the other rank must not believe that it has."""
-    model = net()
-    model[2].requires_grad_(False)
-    _sharded(model, [0, 2, 4])
-    optimizer = optimizer_of(model)
-    path = folder / "unfrozen.csv" if rank == 0 else None
-    with gradmidi.listen(model, optimizer, path=path) as session:
-        _steps(model, optimizer)
-        model[2].requires_grad_(True)
-        _steps(model, optimizer)
-    weights = [_whole(parameter).tolist() for parameter in model.parameters()]
-    return {"weights": weights, "norms": session.recording.norms.tolist()}
 
 
 def late_numbers(rank: int, folder: Path) -> Results:

@@ -40,9 +40,9 @@ TWO_RANKS = (
     "tensor_parallel_under_run",
     "unfrozen_under_fsdp2",
     "unfrozen_under_fsdp2_with_a_file",
+    "unfrozen_under_fsdp2_with_a_file_on_rank_0",
     "one_file_for_all_ranks",
     "saved_by_all_ranks",
-    "unfrozen_under_fsdp2",
     "late_numbers",
     "a_file_per_rank",
     "in_memory_per_rank",
@@ -188,6 +188,17 @@ def test_a_layer_that_is_unfrozen_under_fsdp2_is_measured_by_all_ranks_or_by_non
     assert ["2 was unfrozen" in said for said in on_disk["warnings"]] == [True]
 
 
+def test_ranks_measure_the_same_though_one_of_them_has_no_room_for_a_layer_that_joins(
+    two_ranks: list[dict[str, Any]],
+) -> None:
+    on_disk, in_memory = (of_rank["unfrozen_under_fsdp2_with_a_file_on_rank_0"] for of_rank in two_ranks)
+    assert on_disk["layers"] == ["0", "4"]
+    assert on_disk["norms"] == two_ranks[0]["unfrozen_under_fsdp2_with_a_file"]["norms"]
+    assert on_disk["metrics"] == ["epoch", "loss", "zeros 0", "zeros 4"]
+    assert ["2 was unfrozen" in said for said in on_disk["warnings"]] == [True]
+    assert in_memory["warnings"] == []
+
+
 def weights(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for name, parameter in model.named_parameters() if name.endswith("weight")]
 
@@ -208,16 +219,6 @@ def test_a_rank_that_does_not_record_saves_nothing_over_what_rank_0_saved(
     assert first["warnings"] == []
     (said,) = second["warnings"]
     assert "rank 1 does not record, so saved.csv is left to rank 0" in said
-
-
-def test_a_layer_that_joins_a_sharded_training_leaves_no_rank_waiting(two_ranks: list[dict[str, Any]]) -> None:
-    first, second = (of_rank["unfrozen_under_fsdp2"] for of_rank in two_ranks)
-    assert first["weights"] == second["weights"]
-    assert np.shape(first["norms"]) == (2 * cases.STEPS, 2)
-    (said,) = first["warnings"]
-    assert "2 was unfrozen" in said
-    assert 'layers="all"' in said
-    assert second["warnings"] == []
 
 
 def test_numbers_logged_on_a_rank_that_does_not_record_do_not_pile_up(two_ranks: list[dict[str, Any]]) -> None:
