@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.audio_file import RATE, Block
+from gradmidi.outputs.soundfont_check import check_soundfont
 from gradmidi.requirements import install_command, require
 
 GAIN = 0.5  # before the level is set; float samples do not clip
@@ -29,11 +31,12 @@ class Fluid:
 
     def __init__(self, soundfont: Path) -> None:
         fluidsynth = _fluidsynth()
+        check_soundfont(soundfont)
         self._library: Any = fluidsynth._fl
         for level in range(LOG_LEVELS):
             self._library.fluid_set_log_function(level, None, None)
         self._synth = fluidsynth.Synth(gain=GAIN, samplerate=float(RATE), **{"synth.polyphony": POLYPHONY})
-        if self._synth.sfload(str(soundfont)) < 0:
+        if self._library.fluid_synth_sfload(ctypes.c_void_p(self._synth.synth), os.fsencode(soundfont), 0) < 0:
             self._synth.delete()
             raise InputError(f"FluidSynth cannot read the SoundFont {soundfont}; try another with --soundfont")
         self._synth.system_reset()

@@ -14,6 +14,7 @@ from gradmidi.errors import InputError, MissingPartError
 from gradmidi.outputs.audio_file import RATE, AudioReport, Block, check_format, write_audio
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.midi_events import TimedMessage, note_events, setup_messages
+from gradmidi.outputs.soundfont_check import check_soundfont
 from gradmidi.outputs.synth import synth_blocks
 from gradmidi.outputs.tuning import choose_tuning, sent_hz
 from gradmidi.requirements import install_command
@@ -156,6 +157,7 @@ def _checked(path: Path, source: str) -> Path:
         raise InputError(f"{source}: there is no file {path}, or no right to read it")
     if not is_soundfont(path):
         raise InputError(f"{source}: {path} is not a SoundFont (.sf2 or .sf3)")
+    check_soundfont(path)
     return path
 
 

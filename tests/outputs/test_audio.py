@@ -143,7 +143,7 @@ def test_what_is_not_a_soundfont_is_refused(slow, tmp_path, monkeypatch, need_fl
     with pytest.raises(InputError, match="there is no file"):
         find_soundfont(tmp_path / "none.sf2")
     (tmp_path / "cut.sf2").write_bytes(PURE_TONE_FILE.read_bytes()[:200])
-    with pytest.raises(InputError, match="cannot read the SoundFont"):
+    with pytest.raises(InputError, match=r"cut\.sf2 cannot be used: its part .* ends at byte"):
         render_wav(slow, tmp_path / "g.wav", tmp_path / "cut.sf2")
     with pytest.raises(InputError, match="not as"):
         render_wav(slow, tmp_path / "g.xyz")

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from gradmidi.errors import InputError
 from gradmidi.outputs.live.messages import TimedBytes
+from gradmidi.small_file import read_bytes
 
 LARGEST_FILE = 16 << 20  # bytes; all sixteen channels busy for an hour take two million
-MOST_TRACKS = 0xFFFF  # that a header can count
+MOST_TRACKS = 4096  # played together; each of them costs time at every event
 LONGEST_MESSAGE = 0xFFFF  # bytes that a frame to the player holds
 LONGEST_NUMBER = 4  # bytes of a variable-length quantity
 DEFAULT_TEMPO = 500_000  # microseconds a quarter, where a file says nothing
@@ -25,7 +26,8 @@ END_OF_TRACK, SET_TEMPO, KEY_SIGNATURE = 0x2F, 0x51, 0x59
 END = bytes((META,))
 PITCH_BEND = 0xE0
 MOST_SHARPS = 7
-LARGEST_DATA = 127
+STATUS = [bytes((byte,)) for byte in range(256)]
+SEVEN_BITS = bytes(min(byte, 127) for byte in range(256))  # data that are too large, as the largest there is
 # Status byte → data bytes that follow; what is not here is not defined.
 DATA_BYTES = {
     **{kind | channel: 2 for kind in (0x80, 0x90, 0xA0, 0xB0, 0xE0) for channel in range(16)},
@@ -75,7 +77,7 @@ class MidiReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._division, self._tracks = _chunks(_read(path))
+            self._division, self._tracks = _chunks(read_bytes(path, "a .mid file", LARGEST_FILE))
             self.length, self.channels = self._look_through()
         except MalformedError as error:
             raise InputError(f"{path} is not a MIDI file that can be played: {error}") from None
@@ -104,34 +106,28 @@ class MidiReader:
             yield now, data
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}; give a .mid file") from None
-    if len(data) > LARGEST_FILE:
-        raise MalformedError(f"it is larger than {LARGEST_FILE >> 20} MB")
-    return data
-
-
 def _chunks(data: bytes) -> tuple[Division, list[bytes]]:
-    """What the header says of ticks, and the tracks' bytes; chunks of other kinds are skipped, as the format asks."""
+    """What the header says of ticks, and the tracks' bytes; chunks of other kinds are skipped, as the format asks.
+
+    What follows the last track that the header counts belongs to something else.
+    """
     if data[:4] != b"MThd" or len(data) < 14:
         raise MalformedError("it does not begin as one does (MThd)")
-    size, kind = int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:10], "big")
+    size, kind, count = (int.from_bytes(data[place], "big") for place in (slice(4, 8), slice(8, 10), slice(10, 12)))
     if kind > 1:
         raise MalformedError(f"its type is {kind}, independent patterns; save it as type 0 or 1")
-    division, tracks, at = _division(data[12:14]), [], 8 + max(size, 6)
-    while at < len(data):
+    if not 0 < count <= MOST_TRACKS:
+        raise MalformedError(f"it has {count:,} tracks; {MOST_TRACKS:,} can be played")
+    division, tracks, at = _division(data[12:14]), list[bytes](), 8 + max(size, 6)
+    while len(tracks) < count:
+        if at >= len(data):
+            raise MalformedError(f"it breaks off after {len(tracks):,} of {count:,} tracks")
         size, start = int.from_bytes(data[at + 4 : at + 8], "big"), at + 8
         if start + size > len(data):
             raise MalformedError(f"it breaks off at byte {len(data)}, in a part that goes on to {start + size}")
         if data[at : at + 4] == b"MTrk":
             tracks.append(data[start : start + size])
         at = start + size
-    if not 0 < len(tracks) <= MOST_TRACKS:
-        raise MalformedError(f"it has {len(tracks)} tracks")
     return division, tracks
 
 
@@ -191,7 +187,7 @@ class _Track:
             return self._exclusive(status)
         if status not in DATA_BYTES:
             raise MalformedError(f"the unknown status {status:#x}" if status else "data without a status")
-        return bytes((status, *(min(byte, LARGEST_DATA) for byte in self._take(DATA_BYTES[status]))))
+        return STATUS[status] + self._take(DATA_BYTES[status]).translate(SEVEN_BITS)
 
     def _meta(self) -> bytes:
         kind = self._take(1)[0]
@@ -218,14 +214,18 @@ class _Track:
             raise MalformedError(f"a system exclusive message of {len(self._parts)} bytes, which cannot be sent,")
         if self._parts[-1] != END_OF_SYSEX:
             return b""
-        inside = bytes(min(byte, LARGEST_DATA) for byte in self._parts[1:-1])
+        inside = self._parts[1:-1].translate(SEVEN_BITS)
         self._parts = b""
-        return bytes((SYSEX, *inside, END_OF_SYSEX))
+        return STATUS[SYSEX] + inside + STATUS[END_OF_SYSEX]
 
     def _number(self) -> int:
         """A variable-length quantity."""
-        value = 0
-        for _ in range(LONGEST_NUMBER):
+        byte = self._data[self._at]
+        self._at += 1
+        if byte < 0x80:  # nearly all of them
+            return byte
+        value = byte & 0x7F
+        for _ in range(LONGEST_NUMBER - 1):
             byte = self._data[self._at]
             self._at += 1
             value = value << 7 | byte & 0x7F

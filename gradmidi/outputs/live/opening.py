@@ -36,6 +36,10 @@ def settle_time(link: Link) -> float:
 
 def _soundfont(given: str | Path | None) -> str | None:
     from gradmidi.outputs.soundfont import find_soundfont
+    from gradmidi.outputs.soundfont_check import check_soundfont
 
     found = find_soundfont(given)
-    return str(found) if found else None
+    if found is None:
+        return None
+    check_soundfont(found)
+    return str(found)

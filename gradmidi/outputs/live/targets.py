@@ -122,7 +122,7 @@ class SynthTarget:
             raise MissingPartError(
                 "FluidSynth found no sound device; name its audio driver, such as --live fluidsynth:jack"
             )
-        if self._synth.sfload(soundfont) < 0:
+        if self._library.fluid_synth_sfload(ctypes.c_void_p(self._synth.synth), os.fsencode(soundfont), 0) < 0:
             raise InputError(f"FluidSynth cannot read the SoundFont {soundfont}; try another with --soundfont")
         self.name = f"{SYNTH} with {Path(soundfont).name}"
 

@@ -1,0 +1,140 @@
+"""SoundFonts that would take FluidSynth gigabytes or minutes are refused before it reads them; sound ones are not."""
+
+import io
+import os
+import re
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from gradmidi.composition import compose
+from gradmidi.errors import InputError
+from gradmidi.outputs.fluid import Fluid
+from gradmidi.outputs.soundfont import find_soundfont, render_wav
+from gradmidi.outputs.soundfont_check import check_soundfont
+
+ROOT = Path(__file__).parents[2]
+SAMPLE_BYTES, INSTRUMENT, SAMPLE = 4_000, 41, 53
+MONO, PACKED = 1, 0x11
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def listing(kind: bytes, *chunks: bytes) -> bytes:
+    return chunk(b"LIST", kind + b"".join(chunks))
+
+
+def font(
+    preset_zones=1, instruments=1, zones=1, samples=1, modulators=0, data=bytes(SAMPLE_BYTES), kind=MONO, ends=None
+) -> bytes:
+    """A SoundFont of one preset; what is played is the last instrument, and by each of its zones the last sample."""
+    count = instruments * zones
+    words, doubles = struct.Struct("<HH").pack, struct.Struct("<IIIIIBbHH").pack
+    name = bytes(20)
+    ends = ends or [len(data) if kind == PACKED else len(data) // 2] * samples
+    tables = {
+        b"phdr": name
+        + struct.pack("<HHHIII", 0, 0, 0, 0, 0, 0)
+        + name
+        + struct.pack("<HHHIII", 0, 0, preset_zones, 0, 0, 0),
+        b"pbag": b"".join(words(i, 0) for i in range(preset_zones + 1)),
+        b"pmod": bytes(10),
+        b"pgen": words(INSTRUMENT, instruments - 1) * preset_zones + bytes(4),
+        b"inst": b"".join(name + struct.pack("<H", i * zones) for i in range(instruments + 1)),
+        b"ibag": b"".join(words(i, 0) for i in range(count)) + words(count, modulators),
+        b"imod": b"".join(struct.pack("<HHhHH", 0x502, 48, i % 30_000, 0, 0) for i in range(modulators)) + bytes(10),
+        b"igen": words(SAMPLE, samples - 1) * count + bytes(4),
+        b"shdr": b"".join(name + doubles(0, end, 8, 100, 44_100, 60, 0, 0, kind) for end in ends) + bytes(46),
+    }
+    info = listing(
+        b"INFO", chunk(b"ifil", words(3 if kind == PACKED else 2, 1)), chunk(b"isng", b"x\0"), chunk(b"INAM", b"x\0")
+    )
+    body = listing(b"pdta", *(chunk(name, rows) for name, rows in tables.items()))
+    return chunk(b"RIFF", b"sfbk" + info + listing(b"sdta", chunk(b"smpl", data)) + body)
+
+
+def silence(seconds: int) -> bytes:
+    """Ogg Vorbis, about a hundred bytes a second."""
+    packed = io.BytesIO()
+    with soundfile.SoundFile(packed, "w", samplerate=44_100, channels=1, format="OGG", subtype="VORBIS") as file:
+        for _ in range(seconds):
+            file.write(np.zeros(44_100, dtype=np.float32))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Call with a SoundFont's bytes: the message with which it is refused, within a second."""
+
+    def message(data: bytes) -> str:
+        (tmp_path / "x.sf2").write_bytes(data)
+        begun = time.process_time()
+        with pytest.raises(InputError) as error:
+            find_soundfont(tmp_path / "x.sf2")
+        assert time.process_time() - begun < 1
+        assert "\n" not in str(error.value)
+        assert "x.sf2" in str(error.value)
+        return str(error.value)
+
+    return message
+
+
+ENDLESS = {
+    "zones times zones": ({"preset_zones": 6_000, "zones": 6_000}, "3,620 MB"),  # 120 KB
+    "zones times zones in a bit less": ({"preset_zones": 700, "zones": 700}, "MB"),
+    "instruments looked up one by one": ({"preset_zones": 60_000, "instruments": 60_000}, "minutes"),
+    "samples looked up one by one": ({"zones": 20_000, "samples": 60_000}, "minutes"),
+    "modulators compared with each other": ({"modulators": 60_000}, "minutes"),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_would_take_gigabytes_or_minutes_is_refused(name, refused):
+    options, words = ENDLESS[name]
+    assert f"reading it would take FluidSynth {'' if words == 'MB' else words}" in refused(font(**options))
+
+
+def test_packed_samples_count_with_what_they_unpack_to(refused):
+    """Ten stretches of one minute of silence each, which FluidSynth unpacks one by one: 106 MB out of a few KB."""
+    minute = silence(60)
+    ends = [len(minute) - i for i in range(20)]
+    assert "reading it would take FluidSynth" in refused(font(data=minute, samples=20, zones=1, kind=PACKED, ends=ends))
+    assert "not Ogg Vorbis" in refused(font(data=b"fLaC" + bytes(500), kind=PACKED))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data[:200], "ends at byte"),
+        (lambda data: data[:12], "INFO is not where it should be|LIST is not where it should be"),
+        (lambda data: data.replace(b"ibag", b"xbag"), "ibag is not where it should be"),
+        (lambda data: data.replace(b"sdta", b"pdta", 1), "sdta is not where it should be"),
+        (lambda data: data.replace(b"shdr\x5c", b"shdr\x5d"), "shdr"),
+        (lambda data: data.replace(b"smpl" + struct.pack("<I", SAMPLE_BYTES), b"smpl\xff\xff\xff\xff"), "smpl"),
+    ],
+)
+def test_what_is_damaged_is_refused(change, words, refused):
+    assert re.search(words, refused(change(font())))
+
+
+def test_what_people_use_is_not_refused(tmp_path, need_fluidsynth):
+    """Also a font without samples of its own, packed ones, and one with as many layers as a grand piano."""
+    for data in (font(), font(preset_zones=4, zones=3_000), font(data=silence(1), kind=PACKED, samples=3)):
+        (tmp_path / "x.sf2").write_bytes(data)
+        check_soundfont(tmp_path / "x.sf2")
+        Fluid(tmp_path / "x.sf2").close()
+    check_soundfont(find_soundfont())
+    check_soundfont(ROOT / "soundfonts" / "pure-tone.sf2")
+
+
+def test_a_name_that_is_not_utf_8_is_played(healthy, tmp_path, need_fluidsynth, pure_tone):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/t\xf6ne.sf2"))
+    path.write_bytes(pure_tone.read_bytes())
+    report = render_wav(compose(healthy.rows(0, 2)), tmp_path / "g.wav", path)
+    assert report.engine.startswith("FluidSynth")
