@@ -122,12 +122,12 @@ def _check_memory(parts: Parts, data: mmap.mmap) -> None:
 def _played(tables: dict[str, Table], generators: str, kind: int, target: str) -> NDArray[np.int64]:
     """The rows of ``target`` that generators of a kind name; what is beyond them is as far as the last."""
     numbers = _numbers(tables[generators], 2)[_numbers(tables[generators], 0) == kind]
-    return np.minimum(numbers, len(tables[target]) - 1)
+    return np.asarray(np.minimum(numbers, len(tables[target]) - 1), dtype=np.int64)
 
 
 def _counts(table: Table, column: int) -> NDArray[np.int64]:
     """How many rows of another table belong to each row, by the column that says at which they begin."""
-    return np.maximum(np.diff(_numbers(table, column)), 0)
+    return np.asarray(np.maximum(np.diff(_numbers(table, column)), 0), dtype=np.int64)
 
 
 def _numbers(table: Table, column: int, size: int = 2) -> NDArray[np.int64]:
