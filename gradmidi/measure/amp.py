@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from gradmidi.measure.standing_in import StandIn
+
 
 def scalars_of(optimizer: Optimizer) -> dict[str, float | Tensor]:
     """``grad_scale`` and ``skipped`` (0 or 1) while GradScaler runs a fused optimizer's step, which unscales itself."""
@@ -31,11 +33,10 @@ def scale_of(scaler: GradScaler) -> dict[str, float | Tensor]:
     return {} if scale is None else {"grad_scale": scale}
 
 
-class WatchedStep:
+class WatchedStep(StandIn):
     """Stands in for ``scaler.step`` and says when a step was left out because a gradient was not finite.
 
-    A plain optimizer's ``step`` is then never called, so no hook of its own can know. Pickles as the scaler's own
-    method, so that a scaler can be saved while watched.
+    A plain optimizer's ``step`` is then never called, so no hook of its own can know.
 
     Args:
         scaler: whose ``step`` is watched.
@@ -46,25 +47,13 @@ class WatchedStep:
     def __init__(
         self, scaler: GradScaler, steps_of: Callable[[Optimizer], int | None], on_skip: Callable[[Optimizer], None]
     ) -> None:
-        self._scaler = scaler
-        self._before = vars(scaler).get("step")
-        self._own_step = scaler.step
         self._steps_of = steps_of
         self._on_skip = on_skip
-        scaler.step = self  # type: ignore[method-assign]
+        super().__init__(scaler, "step")
 
     def __call__(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        before = self._steps_of(optimizer)
-        result = self._own_step(optimizer, *args, **kwargs)
+        before = None if self.removed else self._steps_of(optimizer)
+        result = self.own(optimizer, *args, **kwargs)
         if before is not None and self._steps_of(optimizer) == before:
             self._on_skip(optimizer)
         return result
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self._scaler, "step")
-
-    def remove(self) -> None:
-        """Put back what stood there before."""
-        vars(self._scaler).pop("step", None)
-        if self._before is not None:
-            self._scaler.step = self._before  # type: ignore[method-assign]

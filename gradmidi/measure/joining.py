@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from gradmidi.measure.standing_in import StandIn
 from gradmidi.measure.steps import out_of_graphs
 
 _unfrozen = attrgetter("requires_grad")
@@ -52,32 +53,15 @@ class JoinHooks:
         self._hung.clear()
 
 
-class WatchedAdding:
-    """Stands in for ``optimizer.add_param_group``. Pickles as the optimizer's own method."""
+class WatchedAdding(StandIn):
+    """Stands in for ``optimizer.add_param_group`` and calls ``then`` after it."""
 
     def __init__(self, optimizer: Any, then: Callable[[], None]) -> None:
-        self._optimizer = optimizer
-        self._before = vars(optimizer).get("add_param_group")
-        self._own = optimizer.add_param_group
         self._then = then
-        optimizer.add_param_group = self
+        super().__init__(optimizer, "add_param_group")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        result = self._own(*args, **kwargs)
-        self._then()
+        result = self.own(*args, **kwargs)
+        if not self.removed:
+            self._then()
         return result
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self._optimizer, "add_param_group")
-
-    def remove(self) -> None:
-        """Put back what was there before."""
-        self._then = _nothing  # in case another watcher was hung over this one and calls it
-        if vars(self._optimizer).get("add_param_group") is self:
-            del self._optimizer.add_param_group
-            if self._before is not None:
-                self._optimizer.add_param_group = self._before
-
-
-def _nothing() -> None:
-    """What is left to do after a removal."""

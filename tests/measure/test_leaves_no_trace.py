@@ -115,6 +115,22 @@ def test_nothing_is_left_after_detach(when: str) -> None:
     assert "step" not in vars(scaler)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_probes_on_one_optimizer_leave_nothing_in_whatever_order_they_go(first: int) -> None:
+    model, rows = small_net(), ([], [])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu")
+    probes = [GradientProbe(model, optimizer, own.append, scaler=scaler) for own in rows]
+    probes[first].detach()
+    scaler.scale(model(torch.ones(2, 6)).sum() * float("inf")).backward()
+    scaler.step(optimizer)
+    optimizer.add_param_group({"params": [torch.zeros(2, requires_grad=True)]})
+    assert (len(rows[first]), len(rows[1 - first])) == (0, 1)  # the step that was skipped
+    probes[1 - first].detach()
+    assert "add_param_group" not in vars(optimizer)
+    assert "step" not in vars(scaler)
+
+
 def test_an_error_of_ours_beside_other_hooks_neither_breaks_the_step_nor_repeats(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
