@@ -226,11 +226,13 @@ class Recording:
             InputError: no event files, several runs, or nothing that fits; the message lists what there is.
             MissingPartError: tensorboard is not installed.
         """
+        from gradmidi.logs.runs import Choice
         from gradmidi.logs.series import recording_of
-        from gradmidi.logs.tensorboard import EventLog
+        from gradmidi.logs.tensorboard import open_events
 
-        columns = None if columns is None else list(columns)
-        return recording_of(EventLog(Path(path), run, columns), columns, metrics)
+        choice = Choice(None if columns is None else list(columns), run=run)
+        with Source(path, "the folder of a TensorBoard run") as source:
+            return recording_of(open_events(source, choice), choice.columns, metrics)
 
     @classmethod
     def from_csv(
@@ -251,7 +253,8 @@ class Recording:
         from gradmidi.logs.csv_log import CsvLog
         from gradmidi.logs.series import recording_of
 
-        return recording_of(CsvLog(Path(path), step), columns, metrics)
+        with Source(path, "the log of a run") as source:
+            return recording_of(CsvLog(source, step), columns, metrics)
 
     @classmethod
     def from_jsonl(
@@ -261,14 +264,15 @@ class Recording:
         metrics: Iterable[str] | None = None,
         step: str | None = None,
     ) -> Recording:
-        """Chosen numbers of a file of JSON objects, one a line; nested keys are joined by ``/``.
+        """Chosen numbers of a file of JSON objects, one per line or in one array; nested keys are joined by ``/``.
 
-        Args and errors as :meth:`from_csv`.
+        A Hugging Face Trainer's ``trainer_state.json`` is read as well. Args and errors as :meth:`from_csv`.
         """
-        from gradmidi.logs.jsonl_log import JsonlLog
+        from gradmidi.logs.json_log import open_json
         from gradmidi.logs.series import recording_of
 
-        return recording_of(JsonlLog(Path(path), step), columns, metrics)
+        with Source(path, "the log of a run") as source:
+            return recording_of(open_json(source, step), columns, metrics)
 
     @classmethod
     def from_wandb_export(
@@ -284,7 +288,27 @@ class Recording:
         Args and errors as :meth:`from_csv`.
         """
         from gradmidi.logs.series import recording_of
-        from gradmidi.logs.tables import open_table
+        from gradmidi.logs.source import open_table
         from gradmidi.logs.wandb import WandbLog
 
-        return recording_of(WandbLog(open_table(Path(path), step), run), columns, metrics)
+        with Source(path, "the export of a run") as source:
+            return recording_of(WandbLog(open_table(source, step), run), columns, metrics)
+
+    @classmethod
+    def from_log(
+        cls,
+        path: str | Path,
+        columns: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+        step: str | None = None,
+        run: str | None = None,
+    ) -> Recording:
+        """The log of a run, whatever wrote it, as ``gradmidi render`` and ``gradmidi import`` read it.
+
+        Besides what the other methods read: the output folder of a Hugging Face Trainer or of Lightning's CSVLogger,
+        MLflow's file store, DLLogger's lines, and recordings. Args and errors as :meth:`from_tensorboard` and
+        :meth:`from_csv`.
+        """
+        from gradmidi.logs.source import read_source
+
+        return read_source(path, columns, metrics, step, run)

@@ -19,7 +19,7 @@ COMMANDS = (
     ("train", "train the 2019 post's network on MNIST and leave norms, MIDI, sound and a picture"),
     ("run", "run a training script as it is and record every optimizer in it"),
     ("render", "turn a recording (norms.csv) into MIDI, sound or a picture"),
-    ("import", "turn a TensorBoard run, a CSV, a JSONL or a W&B export into a recording"),
+    ("import", "turn the log of a run (TensorBoard, Trainer, MLflow, CSV, JSON) into a recording"),
     ("play", "play a recording or a MIDI file on a MIDI port"),
     ("ports", "list the MIDI ports"),
     ("presets", "list the settings that `train` knows by name"),

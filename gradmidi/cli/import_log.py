@@ -1,4 +1,4 @@
-"""Turn the log of an old run into a recording: TensorBoard, CSV, JSONL or an export of Weights & Biases."""
+"""Turn the log of a run into a recording, whatever wrote it; docs/logs.md lists what is read."""
 
 from __future__ import annotations
 

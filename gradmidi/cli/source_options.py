@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradmidi.recording import Recording
 
-SOURCES = "a TensorBoard folder or event file, a CSV, a .jsonl or an export of Weights & Biases"
+SOURCES = "the log of a run (TensorBoard, Trainer, Lightning, MLflow, W&B export, CSV, JSON), or - for stdin"
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--metrics", metavar="GLOB", nargs="+", help="columns that go with them (else loss, epoch and lr)"
     )
     group.add_argument("--step", metavar="NAME", help="the column that counts steps")
-    group.add_argument("--run", dest="log_run", metavar="NAME", help="the run, where there are several")
+    group.add_argument("--run", dest="log_run", metavar="NAME", help="the run, where there are several; a glob")
 
 
 def read_recording(args: argparse.Namespace, source: str) -> Recording:
@@ -34,8 +34,6 @@ def read_recording(args: argparse.Namespace, source: str) -> Recording:
         InputError: as :func:`gradmidi.logs.source.read_source`.
         MissingPartError: tensorboard is needed and not installed.
     """
-    from pathlib import Path
-
     from gradmidi.logs.source import read_source
 
-    return read_source(Path(source), args.columns, args.metrics, args.step, args.log_run)
+    return read_source(source, args.columns, args.metrics, args.step, args.log_run)

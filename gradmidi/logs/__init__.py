@@ -1,1 +1,1 @@
-"""Runs that were logged by something else, TensorBoard, Weights & Biases or plain tables, as recordings."""
+"""Runs that were logged by something else, from TensorBoard to plain tables, as recordings."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
+from shlex import quote as shell_word
+from typing import NamedTuple
 
 from gradmidi.errors import InputError
+from gradmidi.printable import printable
 
 # What a gradient norm is called, in lower case. The first row that fits any column decides.
 NORMS: tuple[tuple[str, ...], ...] = (
@@ -41,22 +45,71 @@ STEPS = (
 )
 
 SHOWN = 12  # names in a message
+LETTERS = 60  # of each of them
+
+ADVICE = "choose with columns (on the command line --columns), such as 'grad*'"
+ATTACH = "attach gradmidi to the next run (`gradmidi run`, gm.listen or a callback)"
 
 
-def choose_layers(names: Sequence[str], columns: Iterable[str] | None, source: str) -> list[str]:
-    """Columns that fit one of the globs, or that look like gradient norms, in the log's order.
+class Chosen(NamedTuple):
+    """What becomes of a log's columns: layers, metrics by the names that the recording gives them, and what to say."""
+
+    layers: list[str]
+    metrics: dict[str, str]
+    notice: str
+
+
+def choose(
+    names: Sequence[str],
+    columns: Iterable[str] | None,
+    metrics: Iterable[str] | None,
+    source: str,
+    histograms: Sequence[str] = (),
+) -> Chosen:
+    """Layers and metrics among the columns of a log; see :func:`choose_layers` and :func:`choose_metrics`.
 
     Raises:
-        InputError: a glob fits none, or none looks like a gradient norm.
+        InputError: a glob fits no column, or there are neither globs nor gradient norms.
+    """
+    layers = choose_layers(names, columns, source, histograms)
+    taken = set(layers)
+    others = choose_metrics([name for name in names if name not in taken], metrics, source)
+    is_whole = columns is None and len(layers) == 1 and fits(layers[0].lower(), WHOLE_MODEL)
+    one_voice = f"{layers[0]} is the norm of the whole model, which is one voice; for a voice per layer {ATTACH}"
+    return Chosen(layers, others, one_voice if is_whole else "")
+
+
+def choose_layers(
+    names: Sequence[str], columns: Iterable[str] | None, source: str, histograms: Sequence[str] = ()
+) -> list[str]:
+    """Columns that fit one of the globs, or that look like gradient norms, in the log's order.
+
+    Args:
+        names: the columns.
+        columns: globs, or ``None``.
+        source: what messages call the log.
+        histograms: what was logged as such, for the message where no column fits.
+
+    Raises:
+        InputError: a glob fits none, or none looks like a gradient norm; the message says what can be had instead.
     """
     if columns is not None:
         return _fitting(names, columns, source)
     found = next((found for globs in NORMS if (found := _norms(names, globs))), [])
     if not found:
-        advice = "choose with columns (on the command line --columns), such as 'grad*'"
-        raise InputError(f"{source}: no column looks like a gradient norm; there are {shortened(names)}; {advice}")
+        nothing = f"{source}: no column looks like a gradient norm; there are {shortened(names)}"
+        raise InputError(f"{nothing}; {_instead(names, histograms)}")
     layers = [name for name in found if not fits(name.lower(), WHOLE_MODEL)]
     return layers or found
+
+
+def _instead(names: Sequence[str], histograms: Sequence[str]) -> str:
+    """What a person can do with a log that has no gradient norms."""
+    if gradients := [name for name in histograms if "grad" in name.lower()]:
+        return f"histograms, such as {shortened(gradients[:1])}, hold no norm: {ATTACH}"
+    if loss := choose_metrics(names, None, "").get("loss"):
+        return f"for the loss alone use --columns {shell_word(loss)}, or {ATTACH}"
+    return ADVICE
 
 
 def looks_like_norms(names: Iterable[str]) -> bool:
@@ -77,11 +130,12 @@ def choose_metrics(names: Sequence[str], metrics: Iterable[str] | None, source: 
     chosen = list(names) if metrics is None else _fitting(names, metrics, source)
     known: dict[str, str] = {}
     for role, globs in METRICS.items():
-        training = [name for name in chosen if not fits(name.lower(), NOT_TRAINING)]
-        best = next((name for glob in globs for name in training if fits(name.lower(), [glob])), None)
+        some = [name for name in chosen if fits(name.lower(), globs) and not fits(name.lower(), NOT_TRAINING)]
+        best = next((name for glob in globs for name in some if fits(name.lower(), [glob])), None)
         if best is not None and best not in known.values():
             known[role] = best
-    rest = [] if metrics is None else [name for name in chosen if name not in known.values()]
+    columns = set(known.values())
+    rest = [] if metrics is None else [name for name in chosen if name not in columns]
     return known | {name: name for name in rest}
 
 
@@ -129,14 +183,32 @@ def _spoken(shared: list[set[str]]) -> int:
 
 def fits(name: str, globs: Iterable[str]) -> bool:
     """Whether a name is, or fits as a glob, one of ``globs``; ``a/b`` and ``a.b`` are the same."""
-    dotted = name.replace("/", ".")
-    return any(name == glob or fnmatchcase(dotted, glob.replace("/", ".")) for glob in globs)
+    return _compiled(tuple(globs)).fit(name)
+
+
+class _Globs:
+    """Names, and one pattern for all globs among them, as a hundred thousand columns are compared with each."""
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        dotted = [glob.replace("/", ".") for glob in globs]
+        patterns = [translate(glob) for glob in dotted if any(letter in glob for letter in "*?[")]
+        self._exact = {*globs, *dotted}
+        self._pattern = re.compile("|".join(patterns)) if patterns else None
+
+    def fit(self, name: str) -> bool:
+        dotted = name.replace("/", ".")
+        if name in self._exact or dotted in self._exact:
+            return True
+        return self._pattern is not None and self._pattern.match(dotted) is not None
+
+
+_compiled = lru_cache(256)(_Globs)
 
 
 def shortened(names: Sequence[str]) -> str:
     """Names for a message, the first dozen of them."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(name or "''" for name in names[:SHOWN]) + more if names else "no columns"
+    return ", ".join(printable(name, LETTERS) or "''" for name in names[:SHOWN]) + more if names else "no columns"
 
 
 def _norms(names: Sequence[str], globs: Sequence[str]) -> list[str]:
@@ -145,8 +217,10 @@ def _norms(names: Sequence[str], globs: Sequence[str]) -> list[str]:
 
 
 def _fitting(names: Sequence[str], globs: Iterable[str], source: str) -> list[str]:
-    globs = [globs] if isinstance(globs, str) else list(globs)
+    globs = (globs,) if isinstance(globs, str) else tuple(globs)
+    known = set(names)
     for glob in globs:
-        if not any(fits(name, [glob]) for name in names):
+        if glob not in known and not any(fits(name, (glob,)) for name in names):
             raise InputError(f"{source}: no column fits {glob!r}; there are {shortened(names)}")
-    return [name for name in names if fits(name, globs)]
+    wanted = _Globs(globs)
+    return [name for name in names if wanted.fit(name)]

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
-from gradmidi.logs.choosing import choose_layers, choose_metrics, layer_names
+from gradmidi.logs.choosing import choose, layer_names
 from gradmidi.recording import Recording
 
+CELL_BYTES = 9  # of a step × column: its value, and whether there is one
+FREE_BYTES = 2**25  # a recording may have as many, and ten times the bytes of its log
 
-class Series(NamedTuple):
-    """The points of one column, in the order in which they were written: ``steps`` (P,) int64, ``values`` (P,)."""
 
-    steps: NDArray[np.int64]
-    values: NDArray[np.float64]
+class Part(Protocol):
+    """Points of all wanted columns from one stretch of a log."""
+
+    def steps_of(self, count: int) -> NDArray[np.int64]:
+        """Steps at which one of the first ``count`` columns has a point."""
+
+    def put(self, steps: NDArray[np.int64], values: NDArray[np.float64], known: NDArray[np.bool_]) -> None:
+        """Write the points into tables, over those of before; of several at one step the last one counts.
+
+        Args:
+            steps: (N,) of the tables' rows, ascending; points at other steps are left out.
+            values: (N, C) the numbers.
+            known: (N, C) whether there is one.
+        """
 
 
 class Log(Protocol):
@@ -28,6 +40,10 @@ class Log(Protocol):
         """What it was read from, for messages."""
 
     @property
+    def size(self) -> int:
+        """How many bytes that was."""
+
+    @property
     def names(self) -> Sequence[str]:
         """Every column that may be chosen, in the log's order; the step is none of them."""
 
@@ -35,8 +51,16 @@ class Log(Protocol):
     def meta(self) -> Mapping[str, str]:
         """What is to stand in the recording's metadata."""
 
-    def series(self, wanted: Sequence[str]) -> Mapping[str, Series]:
-        """The points of some columns."""
+    @property
+    def notices(self) -> list[str]:
+        """What is to be said about it, such as that a part was left out."""
+
+    @property
+    def histograms(self) -> Sequence[str]:
+        """What was logged as histograms, of which nothing can be chosen."""
+
+    def parts(self, wanted: Sequence[str]) -> Sequence[Part]:
+        """The points of some columns, in the order in which they were written."""
 
 
 def recording_of(log: Log, columns: Iterable[str] | None = None, metrics: Iterable[str] | None = None) -> Recording:
@@ -51,27 +75,31 @@ def recording_of(log: Log, columns: Iterable[str] | None = None, metrics: Iterab
         metrics: globs of the columns that become metrics; loss, epoch and learning rate if not given.
 
     Raises:
-        InputError: a glob fits no column, no column looks like a gradient norm, or the chosen ones hold no point.
+        InputError: a glob fits no column, no column looks like a gradient norm, the chosen ones hold no point, or
+            nearly nothing but gaps.
     """
-    layers = choose_layers(log.names, columns, log.source)
-    others = choose_metrics([name for name in log.names if name not in layers], metrics, log.source)
-    series = log.series([*layers, *others.values()])
-    steps = np.unique(np.concatenate([series[name].steps for name in layers]))
+    chosen = choose(log.names, columns, metrics, log.source, log.histograms)
+    parts = log.parts([*chosen.layers, *chosen.metrics.values()])
+    count = len(chosen.layers)
+    steps = np.unique(np.concatenate([np.empty(0, np.int64), *(part.steps_of(count) for part in parts)]))
     if not len(steps):
-        raise InputError(f"{log.source}: the columns {', '.join(layers)[:80]} hold no numbers")
-    norms = np.stack([_at(steps, series[name])[0] for name in layers], axis=1)
-    gaps = ~np.stack([_at(steps, series[name])[1] for name in layers], axis=1)
-    measured = {name: _at(steps, series[column])[0] for name, column in others.items()}
-    return Recording(layer_names(layers), steps, norms, measured, log.meta, gaps)
+        raise InputError(f"{log.source}: the columns {', '.join(chosen.layers)[:80]} hold no numbers")
+    shape = len(steps), count + len(chosen.metrics)
+    _check_size(log, shape)
+    values, known = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    for part in parts:
+        part.put(steps, values, known)
+    measured = {name: values[:, count + i].copy() for i, name in enumerate(chosen.metrics)}
+    notices = [*log.notices, *filter(None, [chosen.notice])]
+    meta = {**log.meta, "notice": "; ".join(notices)} if notices else log.meta
+    return Recording(layer_names(chosen.layers), steps, values[:, :count], measured, meta, ~known[:, :count])
 
 
-def _at(steps: NDArray[np.int64], series: Series) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The values at ``steps``, nan where there is no point, and where there is one."""
-    values, known = np.full(len(steps), np.nan), np.zeros(len(steps), dtype=bool)
-    rows = np.searchsorted(steps, series.steps)
-    fits = rows < len(steps)
-    fits[fits] = steps[rows[fits]] == series.steps[fits]
-    # The last point of each step: np.unique finds the first of a row read backwards.
-    rows, at = np.unique(rows[fits][::-1], return_index=True)
-    values[rows], known[rows] = series.values[fits][::-1][at], True
-    return values, known
+def _check_size(log: Log, shape: tuple[int, int]) -> None:
+    """Columns that hardly ever have points at the same steps make a table far larger than their log."""
+    rows, columns = shape
+    if rows * columns * CELL_BYTES > FREE_BYTES + 10 * log.size:
+        raise InputError(
+            f"{log.source}: {rows:,} steps × {columns:,} columns would be nearly all gaps; "
+            "choose fewer columns (on the command line --columns)"
+        )

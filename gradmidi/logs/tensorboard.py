@@ -6,21 +6,24 @@ checksum in Python, which takes five times as long, and its accumulator keeps 10
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradmidi.errors import InputError
-from gradmidi.logs.choosing import fits, looks_like_norms, shortened
-from gradmidi.logs.points import Points, opened
-from gradmidi.logs.series import Series
+from gradmidi.logs.points import Points, PointStore
+from gradmidi.logs.runs import HERE, Choice, choose_runs
+from gradmidi.reading_file import Source
 from gradmidi.requirements import require
 
 EVENT_FILE = "tfevents"  # in the name of every event file
-HERE = "."  # the run whose files lie in the folder itself
+VERSION = b"brain.Event:"  # in the first record of every event file
 LENGTH, CHECKSUM = 8, 4  # bytes: a record is its length, a checksum of that, the message, a checksum of that
+# A message of nothing but empty values takes forty times its bytes; one that holds numbers is far shorter than this.
+LARGEST = 2**20
+SOME = 12  # histograms in a message
+
+Files = dict[str, list[Source]]
 
 
 class Point(NamedTuple):
@@ -35,124 +38,124 @@ class EventLog:
     """One run, or several that fit a glob, of a folder of event files, or one file.
 
     Points that a restarted run wrote again replace those of before. A file that ends within a record, as that of a
-    killed run may, is read up to there; ``meta["notice"]`` says so.
+    killed run may, is read up to there, and that is said.
 
     Args:
-        path: a folder, the folder of several runs, or an event file.
-        run: name of a run as TensorBoard shows it (its folder below ``path``), or a glob; with several runs their
-            columns are called ``run/tag``.
-        columns: globs of the columns that will be wanted, to tell runs that have such from others.
+        source: a folder, the folder of several runs, or an event file.
+        runs: its event files by run, as :func:`event_runs` finds them.
+        choice: what a person chose. A run is called as TensorBoard shows it, by its folder below the one given; a glob
+            joins several, whose columns are then called ``run/tag``.
 
     Raises:
         InputError: there are no event files, several runs, or no run of that name.
         MissingPartError: tensorboard is not installed.
     """
 
-    def __init__(self, path: Path, run: str | None = None, columns: Sequence[str] | None = None) -> None:
-        self.source = str(path)
-        self._notices: list[str] = []
-        runs = event_runs(path)
-        chosen = self._choose(runs, run, columns)
-        self._points: defaultdict[str, Points] = defaultdict(Points)
+    def __init__(self, source: Source, runs: Files, choice: Choice) -> None:
+        self.source = source.name
+        self.histograms: list[str] = []
+        self.notices: list[str] = []
+        chosen = choose_runs(self.source, runs, choice, lambda name: self._tags(runs[name]))
+        self.size = sum(file.size for name in chosen for file in runs[name])
+        self._store = PointStore(self.source, self.size)
         for name in chosen:
             self._read(runs[name], f"{name}/" if len(chosen) > 1 else "")
-        self.names = list(self._points)
-        title = path.resolve().name if chosen == [HERE] else f"{path.resolve().name}/{', '.join(chosen)}"
-        self.meta = {"title": title, "source": path.resolve().name, "run": ", ".join(chosen)}
-        if self._notices:
-            self.meta["notice"] = "; ".join(self._notices)
+        self.names = self._store.names
+        called = source.path.resolve().name
+        title = called if chosen == [HERE] else f"{called}/{', '.join(chosen)}"
+        self.meta = {"title": title, "source": called, "run": ", ".join(chosen)}
 
-    def series(self, wanted: Sequence[str]) -> dict[str, Series]:
+    def parts(self, wanted: Sequence[str]) -> list[Points]:
         """See :class:`gradmidi.logs.series.Log`."""
-        return {name: self._points[name].series() for name in wanted}
+        return [self._store.points(wanted)]
 
-    def _choose(self, runs: dict[str, list[Path]], run: str | None, columns: Sequence[str] | None) -> list[str]:
-        if run is not None:
-            named = [name for name in runs if fits(name, [run])]
-            if not named:
-                raise InputError(f"{self.source}: no run is called {run!r}; there are {shortened(list(runs))}")
-            return named
-        if len(runs) == 1:
-            return list(runs)
-        # A hyper-parameter summary, for example, lies in a folder of its own and looks like a run.
-        fitting = [name for name, files in runs.items() if self._has(files, columns)]
-        if len(fitting) != 1:
-            listed = fitting or list(runs)
-            advice = "choose one with run (on the command line --run)"
-            raise InputError(f"{self.source}: {len(listed)} runs: {shortened(listed)}; {advice}")
-        return fitting
-
-    def _has(self, files: list[Path], columns: Sequence[str] | None) -> bool:
-        """Whether a run has a column that would be chosen; read only up to the first one."""
+    def _tags(self, files: list[Source]) -> Iterator[str]:
+        """The tags of a run, each once; the files are read only as far as is asked for."""
         seen = {""}
         for tag in (point.tag for file in files for point in self._numbers(file)):
-            if tag not in seen and (looks_like_norms([tag]) if columns is None else fits(tag, columns)):
-                return True
-            seen.add(tag)
-        return False
+            if tag not in seen:
+                seen.add(tag)
+                yield tag
 
-    def _read(self, files: list[Path], prefix: str) -> None:
+    def _read(self, files: list[Source], prefix: str) -> None:
+        begin = len(self._store)
         for file in files:
             for tag, step, value in self._numbers(file):
                 if tag:
-                    self._points[prefix + tag].add(step, value)
-                    continue
-                for name, points in self._points.items():
-                    if name.startswith(prefix):
-                        points.keep_before(step)
+                    self._store.add(prefix + tag, step, value)
+                else:
+                    self._store.restart(begin, step)
 
-    def _numbers(self, path: Path) -> Iterator[Point]:
+    def _numbers(self, file: Source) -> Iterator[Point]:
         proto = require("tensorboard.compat.proto.event_pb2", "tensorboard")
         start = proto.SessionLog.START
-        for event in self._events(path, proto.Event):
+        for event in self._events(file, proto.Event):
             if event.HasField("session_log") and event.session_log.status == start:
                 yield Point("", event.step, 0.0)
             for value in event.summary.value:
                 number = _number(value)
                 if number is not None:
                     yield Point(value.tag, event.step, number)
+                elif _is_histogram(value) and len(self.histograms) < SOME and value.tag not in self.histograms:
+                    self.histograms.append(value.tag)
 
-    def _events(self, path: Path, kind: Any) -> Iterator[Any]:
+    def _events(self, source: Source, kind: Any) -> Iterator[Any]:
         broken: type[Exception] = require("google.protobuf.message", "tensorboard").DecodeError
-        with opened(path) as file:
-            size = os.fstat(file.fileno()).st_size
+        left_out = 0
+        with source.opened() as file:
             end = 0  # of the last whole record
             while begin := file.read(LENGTH + CHECKSUM):
                 length = int.from_bytes(begin[:LENGTH], "little")
                 try:
-                    if file.tell() + length + CHECKSUM > size:
+                    if file.tell() + length + CHECKSUM > source.size:
                         raise EOFError
-                    event = kind.FromString(file.read(length))
+                    event = kind.FromString(file.read(length)) if length <= LARGEST else None
                 except (EOFError, broken):
                     if not end:
-                        raise InputError(f"{path} is not an event file of TensorBoard") from None
-                    self._notice(f"{path.name} is cut short or damaged at byte {end} of {size}; what is before is kept")
-                    return
-                end = file.seek(CHECKSUM, os.SEEK_CUR)
-                yield event
+                        raise InputError(f"{source.name} is not an event file of TensorBoard") from None
+                    what = f"is cut short or damaged at byte {end} of {source.size}; what is before is kept"
+                    self._notice(f"{source.path.name} {what}")
+                    break
+                end = file.seek(end + LENGTH + CHECKSUM + length + CHECKSUM)
+                if event is not None:
+                    yield event
+                left_out += event is None
+        if left_out:
+            what = f"records of more than {LARGEST // 2**20} MiB (pictures, a graph) are left out"
+            self._notice(f"{source.path.name}: {left_out:,} {what}")
 
     def _notice(self, text: str) -> None:
-        if text not in self._notices:
-            self._notices.append(text)
+        if text not in self.notices:
+            self.notices.append(text)
 
 
-def event_runs(path: Path) -> dict[str, list[Path]]:
-    """Event files by the name of their run, the folder below ``path`` that they lie in; in order of their names.
+def event_runs(source: Source) -> Files:
+    """Event files by the name of their run, the folder below that they lie in; in order of their names."""
+    if not source.is_folder:
+        return {HERE: [source]}
+    runs: defaultdict[str, list[Source]] = defaultdict(list)
+    for file in sorted(source.path.rglob(f"*{EVENT_FILE}*")):
+        if file.is_file():
+            runs[file.parent.relative_to(source.path).as_posix()].append(Source(file))
+    return dict(runs)
+
+
+def open_events(source: Source, choice: Choice) -> EventLog:
+    """The log of a folder of event files, or of one of them; see :class:`EventLog`.
 
     Raises:
-        InputError: there are none, or there is no such path.
+        InputError: there are no event files, several runs, or no run of that name.
+        MissingPartError: tensorboard is not installed.
     """
-    if path.is_file():
-        return {HERE: [path]}
-    if not path.exists():
-        raise InputError(f"{path}: no such folder; give that of a TensorBoard run")
-    runs: defaultdict[str, list[Path]] = defaultdict(list)
-    for file in sorted(path.rglob(f"*{EVENT_FILE}*")):
-        if file.is_file():
-            runs[file.parent.relative_to(path).as_posix()].append(file)
+    runs = event_runs(source)
     if not runs:
-        raise InputError(f"{path}: there are no event files of TensorBoard in it or below it")
-    return dict(runs)
+        raise InputError(f"{source.name}: there are no event files of TensorBoard in it or below it")
+    return EventLog(source, runs, choice)
+
+
+def _is_histogram(value: Any) -> bool:
+    is_histogram: bool = value.metadata.plugin_data.plugin_name == "histograms"
+    return is_histogram or value.WhichOneof("value") == "histo"
 
 
 def _number(value: Any) -> float | None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gradmidi.errors import InputError
 from gradmidi.logs.choosing import fits, shortened
 from gradmidi.logs.csv_log import CsvLog
-from gradmidi.logs.jsonl_log import JsonlLog
-from gradmidi.logs.series import Series
+from gradmidi.logs.row_log import RowLog
+from gradmidi.logs.runs import CHOOSE
+from gradmidi.logs.series import Part
 
 OF_RUN = " - "  # a chart's columns are called "RUN - METRIC"
 BOUNDS = ("__MIN", "__MAX")  # of the points that were averaged into one of the chart's; no measurements
@@ -36,9 +37,10 @@ class WandbLog:
         InputError: there are several runs, or none of that name.
     """
 
-    def __init__(self, table: CsvLog | JsonlLog, run: str | None = None) -> None:
+    def __init__(self, table: CsvLog | RowLog, run: str | None = None) -> None:
         self._table = table
-        self.source = table.source
+        self.source, self.size = table.source, table.size
+        self.notices, self.histograms = table.notices, table.histograms
         self.meta = dict(table.meta)
         measured = [name for name in table.names if not name.endswith(BOUNDS) and not name.startswith(INTERNAL)]
         self._columns = {name: name for name in measured}
@@ -49,10 +51,9 @@ class WandbLog:
             self._columns = {name.removeprefix(chosen + OF_RUN): name for name in ours}
         self.names = list(self._columns)
 
-    def series(self, wanted: Sequence[str]) -> dict[str, Series]:
+    def parts(self, wanted: Sequence[str]) -> Sequence[Part]:
         """See :class:`gradmidi.logs.series.Log`."""
-        found = self._table.series([self._columns[name] for name in wanted])
-        return {name: found[self._columns[name]] for name in wanted}
+        return self._table.parts([self._columns[name] for name in wanted])
 
 
 def _choose(names: Sequence[str], run: str | None, source: str) -> str:
@@ -63,6 +64,5 @@ def _choose(names: Sequence[str], run: str | None, source: str) -> str:
     if not named:
         raise InputError(f"{source}: no run is called {run!r}; there are {shortened(runs)}")
     if len(named) > 1:
-        advice = "choose one with run (on the command line --run)"
-        raise InputError(f"{source}: {len(named)} runs: {shortened(named)}; {advice}")
+        raise InputError(f"{source}: {len(named)} runs: {shortened(named)}; {CHOOSE}")
     return named[0]

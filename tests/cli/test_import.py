@@ -84,8 +84,8 @@ def test_render_chooses_the_reader_by_what_it_is(name, healthy, run_cli, tmp_pat
 
 
 BAD = [
-    (["import", "none"], "none: no such file or folder"),
-    (["import", "empty"], "no event files of TensorBoard"),
+    (["import", "none"], "none: no such file; give a recording or the log of a run"),
+    (["import", "empty"], "there is no log in it or below it"),
     (["import", "two"], "two: 2 runs: a, b; choose one with run (on the command line --run)"),
     (["import", "two", "--run", "c"], "no run is called 'c'; there are a, b"),
     (["import", "two", "--run", "a", "--columns", "x*"], "no column fits 'x*'; there are grad_norm"),

@@ -98,14 +98,14 @@ BAD_CSV = [
     ("step,grad_norm\n0,1\n", {"step": "when"}, "there is no column called 'when'"),
     ("step,grad_norm\n0,x\n", {}, "line 2, column 'grad_norm': 'x' is not a number"),
     ("# a: b\nstep,grad_norm,t\n0,1,x\n1,y,x\n", {}, "line 4, column 'grad_norm': 'y' is not a number"),
-    ("step,grad_norm\n0.5,1\n", {}, "line 2: the column 'step' must hold whole numbers, not 0.5"),
-    ("step,grad_norm\nnan,1\n", {}, "must hold whole numbers, not nan"),
-    ("step,grad_norm\n1e30,1\n", {}, r"must hold whole numbers, not 1e\+30"),
+    ("step,grad_norm\n0.5,1\n", {}, "line 2: the column 'step' must hold whole numbers, not '0.5'"),
+    ("step,grad_norm\nnan,1\n", {}, "must hold whole numbers, not 'nan'"),
+    ("step,grad_norm\n1e30,1\n", {}, "must hold whole numbers, not '1e30'"),
     ("step,grad_norm\n0,1\n1\n", {}, "line 3: 1 columns where the header has 2"),
-    ("step,grad_norm,grad_norm\n0,1,1\n", {}, "'grad_norm' stands there twice"),
+    ("step,grad_norm,grad_norm\n0,1,1\n", {}, "'grad_norm' appears twice"),
     ("step,grad_norm\n0,1\n", {"columns": ["*loss"]}, r"no column fits '\*loss'; there are grad_norm"),
     ("step,grad_norm\n0,1\n", {"metrics": ["acc"]}, "no column fits 'acc'"),
-    ("step,grad_norm,t\n0,1," + 200_000 * "x" + "\n", {}, "field larger than field limit"),
+    ("step,grad_norm,t\n0,1," + 200_000 * "x" + "\n", {}, "line 2: a cell is longer than"),
 ]
 
 
@@ -121,15 +121,21 @@ def test_bad_csv_is_refused_in_one_line(text, options, message, tmp_path):
 BAD_JSONL = [
     ("", "is empty"),
     ('{"step": "a"}\n', "is empty: it holds no numbers"),
-    ('{"step": 0, "grad_norm": 1}\n{"step": 1, "grad', "line 2 is not JSON"),
-    ("[1, 2]\n", "line 1 is not a JSON object"),
+    ('{"step": 0, "grad_norm": 1}\n{"step": 1, "grad\n', "line 2 is not JSON"),
+    ('{"step": 0, "grad', "line 1 is not JSON"),
+    ("[1, 2]\n", "entry 1 is not a JSON object"),
     ("3\n", "line 1 is not a JSON object"),
     ('{"grad_norm": 1}\n', "no column called 'step'"),
     ('{"step": 0.5, "grad_norm": 1}\n', "line 1: the column 'step' must hold whole numbers"),
     ('{"step": 0, "loss": 1}\n', "no column looks like a gradient norm"),
-    ('{"step": 0, "grad_norm": 1' + 400 * "0" + "}\n", "line 1 is not JSON"),
+    ('{"step": 0, "grad_norm": 1' + 400 * "0" + "}\n", "line 1: the number 100000000000… of 401 digits is too large"),
+    ('{"step": 0, "grad_norm": ' + 5_000 * "9" + "}\n", "of 5,000 digits is too large"),
+    ('{"step": 1e30, "grad_norm": 1}\n', r"must hold whole numbers, not 1e\+30"),
+    ('{"step": 9007199254740993, "grad_norm": 1}\n', "must hold whole numbers"),
+    ('{"a": ' * 5_000 + "1" + "}" * 5_000, "the JSON is nested too deeply"),
+    ('{"step": 0,\n "grad_norm": 1}', "the JSON is a single object, neither a Trainer's state"),
     ('{"grad_norm": 1}\n{"step": 1}\n', "hold no numbers"),
-    ("\x00\xff", "line 1 is not JSON"),
+    ("\x00\xff", "is not a text file"),
 ]
 
 

@@ -165,7 +165,7 @@ def test_a_killed_runs_half_record_is_left_out_and_said(tmp_path):
         assert len(recording) == (99 if missing < 46 else 98)
         assert "cut short or damaged at byte" in recording.meta["notice"]
     path.write_bytes(whole)
-    assert "notice" not in Recording.from_tensorboard(path).meta
+    assert "cut short" not in Recording.from_tensorboard(path).meta["notice"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,11 @@ def test_a_killed_runs_half_record_is_left_out_and_said(tmp_path):
         (b"", {}, "no column looks like a gradient norm; there are no columns"),
         (b"not an event file at all", {}, "is not an event file of TensorBoard"),
         (b"\x00" * 7, {}, "is not an event file of TensorBoard"),
-        ({"loss": 1.0}, {}, "no column looks like a gradient norm; there are loss; choose with columns"),
+        (
+            {"loss": 1.0},
+            {},
+            "no column looks like a gradient norm; there are loss; for the loss alone use --columns loss",
+        ),
         ({"loss": 1.0}, {"columns": ["grad*"]}, r"no column fits 'grad\*'; there are loss"),
         ({"grad_norm": 1.0}, {"metrics": ["acc"]}, "no column fits 'acc'; there are no columns"),
     ],
@@ -192,8 +196,78 @@ def test_bad_input_is_one_line(make, options, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def record(message: bytes, length: int | None = None) -> bytes:
+    """As in an event file; the checksums are not looked at."""
+    return (len(message) if length is None else length).to_bytes(8, "little") + bytes(4) + message + bytes(4)
+
+
+def scalar(tag: str, step: int, value: float) -> bytes:
+    numbers = [summary_pb2.Summary.Value(tag=tag, simple_value=value)]
+    return record(event_pb2.Event(step=step, summary=summary_pb2.Summary(value=numbers)).SerializeToString())
+
+
+START = record(event_pb2.Event(file_version="brain.Event:2").SerializeToString())
+
+
+@pytest.mark.parametrize("length", [2**63 - 1, 2**64 - 1, 2**40, 10**6])
+def test_a_record_of_an_absurd_length_ends_the_file(length, tmp_path):
+    path = tmp_path / "events.out.tfevents.1.x"
+    path.write_bytes(START + scalar("grad_norm/a", 0, 1.5) + record(b"", length) + scalar("grad_norm/a", 1, 2.5))
+    recording = Recording.from_tensorboard(path)
+    assert recording.steps.tolist() == [0]
+    assert (
+        f"is cut short or damaged at byte {len(START) + len(scalar('grad_norm/a', 0, 1.5))}" in recording.meta["notice"]
+    )
+
+
+def test_pictures_are_passed_over_and_said(tmp_path):
+    picture = summary_pb2.Summary.Value(tag="x", image=summary_pb2.Summary.Image(encoded_image_string=bytes(2**20)))
+    large = record(event_pb2.Event(summary=summary_pb2.Summary(value=[picture])).SerializeToString())
+    path = tmp_path / "events.out.tfevents.1.x"
+    path.write_bytes(START + scalar("grad_norm/a", 0, 1.5) + large + scalar("grad_norm/a", 1, 2.5) + large)
+    recording = Recording.from_log(path)
+    assert recording.steps.tolist() == [0, 1]
+    assert "2 records of more than 1 MiB (pictures, a graph) are left out" in recording.meta["notice"]
+
+
+def test_an_event_file_is_known_by_what_is_in_it(tmp_path):
+    (tmp_path / "copy").write_bytes(START + scalar("grad_norm/a", 0, 1.5))
+    assert Recording.from_log(tmp_path / "copy").norms.tolist() == [[1.5]]
+
+
+def test_many_restarts_take_no_longer_than_many_points(tmp_path):
+    session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    points = [scalar("grad_norm/a", step, step) for step in range(20_000)]
+    again = [record(event_pb2.Event(step=step, session_log=session).SerializeToString()) for step in range(1, 20_001)]
+    path = tmp_path / "events.out.tfevents.1.x"
+    path.write_bytes(START + b"".join(part for pair in zip(points, again, strict=True) for part in pair))
+    begun = time.process_time()
+    assert len(Recording.from_tensorboard(path)) == 20_000
+    assert time.process_time() - begun < 3
+
+
+def test_a_restart_counts_for_its_run_alone(tmp_path):
+    for run, value in (("a", 1.0), ("b", 2.0)):
+        with SummaryWriter(str(tmp_path / run), purge_step=2 if run == "b" else None) as writer:
+            for step in range(4):
+                writer.add_scalar("grad_norm", value, step)
+    recording = Recording.from_tensorboard(tmp_path, run="*")
+    assert recording.layers == ("a", "b")
+    assert recording.norms.tolist() == [[1, 2]] * 4
+
+
+def test_histograms_alone_say_what_to_do(tmp_path):
+    with SummaryWriter(str(tmp_path)) as writer:
+        for step in range(3):
+            writer.add_histogram("grad/conv1.weight", np.arange(9.0), step)
+            writer.add_scalar("loss", 0.5, step)
+    wanted = r"histograms, such as grad/conv1\.weight, hold no norm: attach gradmidi to the next run"
+    with pytest.raises(InputError, match=wanted):
+        Recording.from_tensorboard(tmp_path)
+
+
 def test_a_missing_folder(tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="no such file; give the folder of a TensorBoard run"):
         Recording.from_tensorboard(tmp_path / "none")
 
 

@@ -71,6 +71,6 @@ def test_a_history_as_json_lines(tmp_path):
 def test_histograms_alone_hold_no_norms(tmp_path):
     (tmp_path / "history.csv").write_text("_step,gradients/conv1\n0,\"{'_type': 'histogram'}\"\n")
     with pytest.raises(
-        InputError, match=r"line 2, column 'gradients/conv1': \"\{'_type': 'histogram'\}\" is not a number"
+        InputError, match="line 2: the column 'gradients/conv1' holds histograms, not norms; choose other columns"
     ):
         Recording.from_wandb_export(tmp_path / "history.csv")
