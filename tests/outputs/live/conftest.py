@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import needs
-from tests.outputs.live.devices import Jack, Receiver
+from tests.conftest import PURE_TONE, needs
+from tests.outputs.live.devices import Jack, Receiver, wait_until
+from tests.outputs.live.hearing import RATE
 
 HERE = Path(__file__).parent
 
@@ -85,3 +86,19 @@ def run_training():
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def fluidlive(jack, need_program):
+    """FluidSynth as a program of its own, with a SoundFont of pure tones, reading MIDI from JACK."""
+    need_program("fluidsynth", "jack_rec")
+    names = ["-o", "midi.jack.id=fluidlive", "-o", "audio.jack.id=fluidlive", "-o", "synth.reverb.active=0"]
+    process = subprocess.Popen(
+        ["fluidsynth", "-q", "-C", "0", "-a", "jack", "-m", "jack", *names, "-r", str(RATE), str(PURE_TONE)],
+        stdin=subprocess.PIPE,  # its shell waits for commands as long as this stays open
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: {"fluidlive:midi_00", "fluidlive:left"} <= set(jack.ports().split()))
+    yield process
+    process.communicate(b"quit\n", timeout=10)

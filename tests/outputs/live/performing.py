@@ -22,6 +22,7 @@ DETUNED = 0.35  # of a key: a tenfold norm is an octave above C4
 norms = np.random.default_rng(0)
 composer = Composer(("a", "b"), scale=args.scale, timing=Timing(0.02))
 with LiveOutput(composer, args.port, tuning=args.tuning) as output:
+    print("playing", flush=True)
     end, step = time.perf_counter() + SECONDS, 0
     while time.perf_counter() < end:
         output.append(step, np.float32(10 ** ((norms.integers(0, 13, 2) + DETUNED) / 12)))

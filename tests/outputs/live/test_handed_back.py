@@ -17,16 +17,20 @@ from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.live import play
 from gradmidi.outputs.live.handback import Handback
 from gradmidi.outputs.live.messages import setup_bytes, timed_bytes
+from gradmidi.outputs.live.opening import open_link
+from gradmidi.outputs.live.wire import NOTE, pack
 from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.outputs.midi_numbers import rpn
 from gradmidi.recording import Recording
 from tests.outputs.live.devices import is_note_on, read_file, wait_until
+from tests.outputs.live.hearing import recording_of, samples, tones
 
 PERFORMING = Path(__file__).parent / "performing.py"
 KEYS = range(60, 73)
 USED, UNUSED = (0, 1), 5
 DETUNED = 35  # cents, by which every note of performing.py lies above its key
 WITHIN = 1.5  # cents
+NOTE_LENGTH = 0.3  # s, of a keyboard over JACK
 ALL_SOUND_OFF, PASSES = bytes((0xB0, 120, 0)), 2
 
 # how: the signal that ends it, or None where it ends by itself
@@ -82,7 +86,8 @@ def perform(tmp_path):
         path, number = tmp_path / f"{tuning}.txt", ENDINGS[how]
         command = [sys.executable, PERFORMING, f"file:{path}", "--tuning", tuning, *options]
         ending = ["--ending", how] if number is None else []
-        process = subprocess.Popen([*command, *ending], stderr=subprocess.DEVNULL, preexec_fn=heed_ctrl_c)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([*command, *ending], preexec_fn=heed_ctrl_c, **quiet)
         if number is not None:
             wait_until(lambda: path.exists() and sum(map(is_note_on, sent(path))) > 20)
             process.send_signal(number)
@@ -116,6 +121,31 @@ def test_a_keyboard_is_in_tune_after_every_ending(tuning, how, perform, synth):
     synth.hear(perform(tuning, how))
     cents = np.array([synth.cents(channel) for channel in (*USED, UNUSED)])
     assert np.abs(cents).max() < WITHIN, cents
+
+
+@pytest.mark.parametrize("tuning", ["bend", "mts"])
+def test_the_fluidsynth_of_others_is_in_tune_after_a_kill(tuning, fluidlive, jack, tmp_path):
+    """The program on JACK: a training plays on it and is killed, then somebody plays a keyboard."""
+    process = subprocess.Popen(
+        [sys.executable, PERFORMING, "fluidlive", "--tuning", tuning], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "playing\n"
+    time.sleep(1.0)
+    process.kill()
+    process.communicate()
+    time.sleep(1.0)
+    keyboard = open_link("fluidlive", backend=None, soundfont=None, max_rate=800)  # notes, without a set-up
+    recorder = recording_of(jack, "fluidlive", tmp_path / "heard.wav", seconds=5)
+    notes = [(channel, key) for channel in (*USED, UNUSED) for key in (60, 63, 71)]
+    begin = time.perf_counter() + 0.3
+    for i, (channel, key) in enumerate(notes):
+        keyboard.send(pack(begin + i * NOTE_LENGTH, NOTE, bytes((0x90 | channel, key, 100))))
+        keyboard.send(pack(begin + (i + 0.8) * NOTE_LENGTH, NOTE, bytes((0x80 | channel, key, 64))))
+    recorder.wait(10)
+    keyboard.close(0.0)
+    heard = tones(samples(tmp_path / "heard.wav"), np.arange(len(notes)) * NOTE_LENGTH, NOTE_LENGTH)
+    cents = 1200 * np.log2(heard / 440) - 100 * (np.array([key for _, key in notes]) - 69)
+    assert np.abs(cents).max() < 5, cents  # the measurement is exact to 2 at most
 
 
 @pytest.mark.parametrize("tuning", ["bend", "mts"])
