@@ -242,6 +242,24 @@ def test_two_optimizers_of_which_one_has_stepped_when_a_layer_joins() -> None:
     np.testing.assert_allclose(recording.norms[:, ::-1], expected, rtol=1e-6)
 
 
+def test_a_row_that_is_half_measured_when_a_layer_grows_keeps_its_numbers() -> None:
+    """The second layer's place among the parameters moves, which a row of both must not notice."""
+    model = nn.ModuleDict({"two": Two(), "last": Two()})
+    first, second = sgd([model["last"].free]), sgd([model["two"].free])
+    with listen(model, [first, second]) as session:
+        for _ in range(2):
+            (model["two"]() + 2 * model["last"]()).backward()
+            first.step()
+            if not model["two"].held.requires_grad:
+                model["two"].held.requires_grad_(True)
+                second.add_param_group({"params": [model["two"].held]})
+            second.step()
+            first.zero_grad()
+            second.zero_grad()
+    three, five, six = (value * 3**0.5 for value in (3, 5, 6))
+    np.testing.assert_allclose(session.recording.norms, [[three, six], [five, six]], rtol=1e-6)
+
+
 def test_what_was_put_into_the_groups_by_hand_is_named_at_the_end() -> None:
     model = frozen_below()
     optimizer = sgd(model[2].parameters())

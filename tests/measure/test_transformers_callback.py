@@ -119,6 +119,29 @@ def test_evaluation_between_the_steps_is_no_loss_of_theirs(tmp_path: Path) -> No
     np.testing.assert_allclose(callback.session.recording.metrics["loss"], logged, rtol=1e-6)
 
 
+def test_a_forward_pass_that_nothing_is_learnt_from_is_no_loss() -> None:
+    model = LossModel()
+    tap = LossTap(model)
+    with torch.no_grad():
+        model(torch.ones(2, 6))
+    assert tap.loss() is None
+    losses = [model(value * torch.ones(2, 6))["loss"] for value in (1.0, 2.0)]
+    assert tap.loss() == torch.stack(losses).mean()
+    tap.remove()
+
+
+@pytest.mark.parametrize("output", [None, (), {}, "text", {"loss": None}, (torch.ones(2),)], ids=str)
+def test_whatever_a_model_returns_is_no_trouble(output: Any) -> None:
+    class Odd(nn.Module):
+        def forward(self) -> Any:
+            return output
+
+    model = Odd()
+    tap = LossTap(model)
+    model()
+    assert tap.loss() is None
+
+
 class OwnLoss(transformers.Trainer):
     """Computes its loss from what is no mapping and has no loss in it."""
 
