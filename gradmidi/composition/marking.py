@@ -36,9 +36,10 @@ class Marker:
         steps = passage.recording.steps
         if not len(steps):
             return None
-        before = steps[0] - 1 if self._step is None else self._step
+        # As Python's numbers, as there is no int64 before the least one.
+        before = (int(steps[0]) - 1 if self._step is None else self._step) // STEP_MARK_EVERY
         self._step = int(steps[-1])
-        rows = np.flatnonzero(np.diff(np.concatenate([[before], steps]) // STEP_MARK_EVERY))
+        rows = np.flatnonzero(np.diff(np.concatenate([[before], steps // STEP_MARK_EVERY])))
         return _of_steps(passage, rows, "step", [f"step {step}" for step in steps[rows].tolist()])
 
     def _epochs(self, passage: Passage) -> Marks | None:

@@ -72,7 +72,7 @@ class RowLog:
     def _steps_by_row(self, unit: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Numbers of the rows that have a step, ascending, and their steps."""
         _, rows, steps = self._store.points([self.step])
-        wrong = ~(np.abs(steps) < EXACT) | (steps % 1 != 0)
+        wrong = ~(np.abs(steps) < EXACT) | (steps != np.floor(steps))
         if wrong.any():
             at = int(wrong.argmax())
             where = f"{self.source}, {unit} {rows[at]}"

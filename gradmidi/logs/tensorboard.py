@@ -171,6 +171,6 @@ def _number(value: Any) -> float | None:
 
     try:
         number = make_ndarray(value.tensor)
-    except (TypeError, ValueError, OverflowError, IndexError):  # of a type that NumPy has not, or wrongly written
+    except (TypeError, ValueError, OverflowError, LookupError):  # of a type that NumPy has not, or wrongly written
         return None
     return float(number.item()) if number.size == 1 and number.dtype.kind in "fiub" else None

@@ -126,6 +126,7 @@ BAD_JSONL = [
     ("[1, 2]\n", "entry 1 is not a JSON object"),
     ("3\n", "line 1 is not a JSON object"),
     ('{"grad_norm": 1}\n', "no column called 'step'"),
+    ('{"step": 1e999, "grad_norm": 1}\n{"step": "NaN", "grad_norm": 1}\n', "must hold whole numbers, not inf"),
     ('{"step": 0.5, "grad_norm": 1}\n', "line 1: the column 'step' must hold whole numbers"),
     ('{"step": 0, "loss": 1}\n', "no column looks like a gradient norm"),
     ('{"step": 0, "grad_norm": 1' + 400 * "0" + "}\n", "line 1: the number 100000000000… of 401 digits is too large"),

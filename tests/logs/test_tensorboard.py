@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from gradmidi.composition import compose
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
@@ -218,6 +219,18 @@ def test_a_record_of_an_absurd_length_ends_the_file(length, tmp_path):
     assert (
         f"is cut short or damaged at byte {len(START) + len(scalar('grad_norm/a', 0, 1.5))}" in recording.meta["notice"]
     )
+
+
+@pytest.mark.filterwarnings("error")
+def test_tensors_of_odd_types_and_the_least_step_of_64_bits(tmp_path):
+    tensors = [tensor_pb2.TensorProto(dtype=dtype) for dtype in types_pb2.DataType.values()]
+    values = [summary_pb2.Summary.Value(tag=f"grad_norm/{t.dtype}", tensor=t) for t in tensors]
+    odd = record(event_pb2.Event(summary=summary_pb2.Summary(value=values)).SerializeToString())
+    path = tmp_path / "events.out.tfevents.1.x"
+    path.write_bytes(START + odd + scalar("grad_norm/a", -(2**63), 1.5) + scalar("grad_norm/a", 2**63 - 1, 2.5))
+    recording = Recording.from_tensorboard(path, columns=["grad_norm/a"])
+    assert recording.steps.tolist() == [-(2**63), 2**63 - 1]
+    assert [mark.text for mark in compose(recording).marks if mark.kind == "step"] == [f"step {2**63 - 1}"]
 
 
 def test_pictures_are_passed_over_and_said(tmp_path):
