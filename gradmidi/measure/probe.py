@@ -52,7 +52,8 @@ class GradientProbe:
             by root-sum-square.
         quantities: names in :data:`gradmidi.measure.quantities.QUANTITIES`; the first one fills ``norms``.
         when: ``"after-clip"``, what the optimizer uses, or ``"before-clip"``, at the end of the backward pass.
-        every: measure every so many steps, or a callable from the step to whether it is measured.
+        every: measure every so many steps, or a callable from the step to whether it is measured. With sharded
+            parameters steps are counted from the attachment for this.
         scaler: the GradScaler of automatic mixed precision. Plain and fused optimizers are measured rightly without
             it; with it, a step that a plain optimizer skipped gives a row too, marked ``skipped``, and
             ``"before-clip"`` gives unscaled norms.
@@ -113,7 +114,7 @@ class GradientProbe:
         if self._sharded:
             on_step = self._within_its_room(on_step)
         self._first = 0
-        self._meter = Meter(self._parts, maker, on_step if self._records else _nobody, _schedule(every))
+        self._meter = Meter(self._parts, maker, on_step if self._records else _nobody, self._due(every))
         self._make_hooks: Callable[[], StepHooks] = lambda: StepHooks(
             self._meter,
             optimizers,
@@ -159,6 +160,14 @@ class GradientProbe:
             self._meter.refit(self._parts, maker)
             self._hooks.refit(fresh)
             self.layers = maker.layers if accepted else self.layers
+
+    def _due(self, every: int | Callable[[int], bool]) -> Callable[[int], bool] | None:
+        """From the number of a step to whether it is measured; None for always."""
+        due = _schedule(every)
+        if due is None or not self._sharded:
+            return due
+        # Ranks that read together have to read at the same steps, and one alone may continue the count of a file.
+        return lambda step: due(step - self._first)
 
     def _within_its_room(self, on_step: Callable[[StepNorms], None]) -> Callable[[StepNorms], None]:
         """``on_step`` without the layers that have joined and for which it has no room."""

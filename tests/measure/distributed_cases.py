@@ -290,6 +290,17 @@ def saved_by_all_ranks(rank: int, folder: Path) -> Results:
     return {"steps": len(session.recording)}
 
 
+def continued_every_other_step(rank: int, folder: Path) -> Results:
+    """Rank 0 continues its file at step 3, of which the other rank knows nothing; the two must measure together."""
+    path = folder / "continued.csv"
+    for _ in range(2):
+        model = _sharded(net(), [0, 2, 4])
+        optimizer = optimizer_of(model)
+        with gradmidi.listen(model, optimizer, path=path, existing="append", every=2):
+            _steps(model, optimizer)
+    return {}
+
+
 def late_numbers(rank: int, folder: Path) -> Results:
     """As the callback of the Hugging Face Trainer logs them, on every rank."""
     model = _sharded(net(), [0, 2, 4])

@@ -43,6 +43,7 @@ TWO_RANKS = (
     "unfrozen_under_fsdp2_with_a_file_on_rank_0",
     "one_file_for_all_ranks",
     "saved_by_all_ranks",
+    "continued_every_other_step",
     "late_numbers",
     "a_file_per_rank",
     "in_memory_per_rank",
@@ -197,6 +198,13 @@ def test_ranks_measure_the_same_though_one_of_them_has_no_room_for_a_layer_that_
     assert on_disk["metrics"] == ["epoch", "loss", "zeros 0", "zeros 4"]
     assert ["2 was unfrozen" in said for said in on_disk["warnings"]] == [True]
     assert in_memory["warnings"] == []
+
+
+def test_ranks_measure_the_same_steps_though_one_of_them_continues_a_file(
+    two_ranks: list[dict[str, Any]], folder: Path
+) -> None:
+    assert [of_rank["continued_every_other_step"]["warnings"] for of_rank in two_ranks] == [[], []]
+    assert Recording.load(folder / "continued.csv").steps.tolist() == [0, 2, 3, 5]
 
 
 def weights(model: nn.Module) -> list[nn.Parameter]:
