@@ -6,7 +6,8 @@ import io
 import os
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,10 +170,15 @@ def last_step(file: io.FileIO) -> int | None:
     return int(step) if re.fullmatch(STEP, step) else None
 
 
-def _lines(file: io.FileIO) -> io.BufferedReader:
-    """The file from its start; closing it leaves ``file`` open, and its lock taken."""
+@contextmanager
+def _lines(file: io.FileIO) -> Iterator[io.BufferedReader]:
+    """The file from its start. Not through a second descriptor: one that Ctrl-C leaves open would keep the lock."""
     file.seek(0)
-    return os.fdopen(os.dup(file.fileno()), "rb")
+    lines = io.BufferedReader(file)
+    try:
+        yield lines
+    finally:
+        lines.detach()
 
 
 def _head(first: bytes, lines: io.BufferedReader) -> list[bytes]:

@@ -46,12 +46,13 @@ seconds()  # what is slow the first time only
 usual = max(seconds() for _ in range(3))
 for run in range(runs):
     try:
-        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0, 1.1) * usual + 1e-6)
-        seconds()
+        try:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0, 1.1) * usual + 1e-6)
+            seconds()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt as error:
         sys.last_value = error  # which IPython keeps, and with it every frame of ours
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 seconds()
 json.dump(made, open("made.json", "w"))
 """
