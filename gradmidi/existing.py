@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from gradmidi.errors import InputError
 
@@ -171,7 +171,7 @@ def last_step(file: io.FileIO) -> int | None:
 
 
 @contextmanager
-def _lines(file: io.FileIO) -> Iterator[io.BufferedReader]:
+def _lines(file: io.FileIO) -> Iterator[BinaryIO]:
     """The file from its start. Not through a second descriptor: one that Ctrl-C leaves open would keep the lock."""
     file.seek(0)
     lines = io.BufferedReader(file)
@@ -181,7 +181,7 @@ def _lines(file: io.FileIO) -> Iterator[io.BufferedReader]:
         lines.detach()
 
 
-def _head(first: bytes, lines: io.BufferedReader) -> list[bytes]:
+def _head(first: bytes, lines: BinaryIO) -> list[bytes]:
     """The lines on top, of which the last one is the header."""
     head = [first]
     while head[-1].startswith(b"#"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,13 +70,20 @@ def run(args: argparse.Namespace) -> int:
     for name in (RECORDING, *FILES.values()):
         check_file(folder / name)
     require("torch", "torch")
+    from gradmidi.experiments.mnist import describe
+
     digits = load_digits(args.data)
     reporter.say(f"training on {digits.source}, seed {settings.seed}")
-    whole = _train(args, settings, digits, folder / RECORDING, reporter)
-    recording = chosen_layers(args, Recording.load(folder / RECORDING))
-    job = Job(args, recording, compose_recording(args, recording), reporter)
-    done = [Written("norms", str(folder / RECORDING), None, f"{len(recording)} steps × {len(recording.layers)} layers")]
-    done += write_all(job, {kind: folder / name for kind, name in FILES.items()})
+    with ExitStack() as stack:
+        live = stack.enter_context(_live(args, LAYERS)) if args.live is not None else None
+        # Open until all is rendered, so that nobody else can put another recording in its place meanwhile.
+        writer = stack.enter_context(_recording_to(folder / RECORDING, describe(settings, digits), reporter))
+        whole = _train(args, settings, digits, writer, live, reporter)
+        recording = chosen_layers(args, Recording.load(folder / RECORDING))
+        job = Job(args, recording, compose_recording(args, recording), reporter)
+        size = f"{len(recording)} steps × {len(recording.layers)} layers"
+        done = [Written("norms", str(folder / RECORDING), None, size)]
+        done += write_all(job, {kind: folder / name for kind, name in FILES.items()})
     report(job, done, seed=settings.seed, digits=digits.source, interrupted=not whole)
     return DONE if whole else INTERRUPTED
 
@@ -90,25 +98,51 @@ def _settings(args: argparse.Namespace) -> Settings:
     return preset_settings(args.preset, seed=seed, **{name: getattr(args, name) for name in names})
 
 
-def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: Path, reporter: Reporter) -> bool:
-    """Train and record; False where Ctrl-C ended it early, with every finished step in the file."""
-    from gradmidi.experiments.mnist import describe, train
+def _recording_to(path: Path, meta: Mapping[str, object], reporter: Reporter) -> RecordingWriter:
+    """Takes the place of what an earlier `train` has left; a recording of anything else is kept."""
     from gradmidi.experiments.settings import LAYERS
     from gradmidi.recording_csv import RecordingWriter
 
-    with ExitStack() as stack:
-        live = stack.enter_context(_live(args, LAYERS)) if args.live is not None else None
-        writer = stack.enter_context(RecordingWriter(path, LAYERS, meta=describe(settings, digits)))
-        if live is not None:
-            reporter.say(f"playing on {live.port} ({live.system})")
-        bar = stack.enter_context(reporter.progress("training", settings.steps))
+    existing = "replace" if _is_of_model(path, meta["model"]) else "keep"
+    writer = RecordingWriter(path, LAYERS, meta=meta, existing=existing)
+    for notice in writer.notices:
+        reporter.say(notice)
+    return writer
+
+
+def _is_of_model(path: Path, model: object) -> bool:
+    from gradmidi.recording_load import read_head
+
+    with suppress(InputError, OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return read_head(file, path).meta.get("model") == model
+    return False
+
+
+def _train(
+    args: argparse.Namespace,
+    settings: Settings,
+    digits: Digits,
+    writer: RecordingWriter,
+    live: LiveOutput | None,
+    reporter: Reporter,
+) -> bool:
+    """Train and record; False where Ctrl-C ended it early, with every finished step in the file."""
+    from gradmidi.experiments.mnist import train
+
+    if live is not None:
+        reporter.say(f"playing on {live.port} ({live.system})")
+    with reporter.progress("training", settings.steps) as bar:
         listener = _Listener(args, writer, bar, reporter, live)
         whole = True
         try:
             train(settings, digits, listener.hear)
         except KeyboardInterrupt:
             if listener.failure:
-                raise InputError(f"{path}: {listener.failure}; the {listener.steps} steps before are kept") from None
+                raise InputError(
+                    f"{Path(args.out) / RECORDING}: {listener.failure}; the {listener.steps} steps before are kept"
+                ) from None
             whole = False
             reporter.say(f"interrupted after {listener.steps} steps; what was recorded is kept", style="yellow")
         listener.look()

@@ -365,3 +365,49 @@ def test_it_says_in_which_steps_something_was_wrong(script, run_cli):
     done = run_cli("run", "--", *command, check=True)
     assert "norms.csv: 5 steps; NaN in 2 of 5 steps, first in 0 at step 3" in done.stderr.splitlines()[0]
     assert "TrainingWarning" not in done.stderr
+
+
+SHORT = "net = Net(); train(net, torch.optim.SGD(net.parameters(), lr=0.1), int(sys.argv[1]))"
+
+
+def test_an_earlier_recording_is_kept_continued_or_replaced(script, run_cli, tmp_path):
+    command = script(SHORT)
+    said = [run_cli("run", "--", *command, steps, check=True).stderr.splitlines()[:2] for steps in (2, 3)]
+    assert said[0][0] == "out/norms.csv: 2 steps"
+    assert said[1] == ["out/norms.csv: the earlier recording is kept as norms.1.csv", "out/norms.csv: 3 steps"]
+    assert [len(heard(tmp_path, name)) for name in ("norms.1.csv", "norms.csv")] == [2, 3]
+    run_cli("run", "--existing", "append", "--", *command, 4, check=True)
+    assert heard(tmp_path).steps.tolist() == list(range(7))
+    assert heard(tmp_path).meta["resumed"] == "3"
+    run_cli("run", "--existing", "replace", "--", *command, 1, check=True)
+    assert len(heard(tmp_path)) == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["norms.1.csv", "norms.csv"]
+
+
+def test_what_does_not_fit_behind_an_earlier_recording_is_heard_in_a_file_of_its_own(script, run_cli, tmp_path):
+    run_cli("run", "--", *script(SHORT), 2, check=True)
+    command = script("net = nn.Sequential(nn.Linear(6, 3)); train(net, torch.optim.SGD(net.parameters(), lr=0.1), 3)")
+    done = run_cli("run", "--existing", "append", "--", *command, check=True)
+    assert "out/norms.csv cannot be appended to: it has no column '0'" in done.stderr
+    assert "the earlier recording is kept as norms.1.csv" in done.stderr
+    assert len(heard(tmp_path)) == 3
+    assert len(heard(tmp_path, "norms.1.csv")) == 2
+
+
+def test_two_runs_at_once_never_share_a_file(script, tmp_path):
+    """The second training goes on unheard, is told so, and does not take the other recording for its own."""
+    command = [sys.executable, "-m", "gradmidi", "run", "--", *script(ENDLESS)]
+    first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until_heard(tmp_path)
+        (tmp_path / "short.py").write_text(
+            (tmp_path / "train.py").read_text().replace("while True", "for _ in range(2)")
+        )
+        second = subprocess.run([*command[:-1], "short.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert second.returncode == 0
+        assert second.stderr.count("is being recorded to by process") == 1
+        assert "no optimizer step was heard" in second.stderr
+    finally:
+        first.terminate()
+        first.wait(60)
+    assert heard(tmp_path).steps.tolist() == list(range(len(heard(tmp_path))))

@@ -163,3 +163,35 @@ def test_ctrl_c_keeps_and_renders_what_there_is(tmp_path):
     assert {path.name for path in (tmp_path / "o").iterdir()} == FIVE
     notes = [m for m in mido.MidiFile(tmp_path / "o" / "gradients.mid") if m.type == "note_on"]
     assert len(notes) == 4 * steps
+
+
+def until_recorded(norms):
+    deadline = time.monotonic() + 60
+    while not (norms.exists() and norms.read_text().count("\n") > 60) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def test_two_at_once_with_one_folder(run_cli, tmp_path):
+    command = [sys.executable, "-m", "gradmidi", "train", "--steps", "1000000", "--out", "o", "--device", "cpu"]
+    first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until_recorded(tmp_path / "o" / "norms.csv")
+        second = run_cli("train", "--steps", 5, "--out", "o", "--quiet")
+        assert second.returncode == 2
+        (line,) = second.stderr.splitlines()
+        assert f"o/norms.csv is being recorded to by process {first.pid};" in line
+    finally:
+        first.kill()
+        first.wait()
+    assert Recording.load(tmp_path / "o" / "norms.csv").steps.tolist()[:60] == list(range(60))
+    done = run_cli("train", "--steps", 5, "--out", "o", "--seed", 1)  # a killed one holds nothing
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "o").iterdir()} == FIVE
+
+
+def test_a_recording_of_another_training_is_kept(run_cli, healthy, tmp_path):
+    (tmp_path / "o").mkdir()
+    healthy.save(tmp_path / "o" / "norms.csv")
+    done = run_cli("train", "--steps", 5, "--out", "o", check=True)
+    assert "o/norms.csv: the earlier recording is kept as norms.1.csv" in done.stderr
+    assert len(Recording.load(tmp_path / "o" / "norms.1.csv")) == 201
