@@ -230,6 +230,7 @@ class Session:
         self._fixed = path is not None
         self._path = None if path is None else path_here(Path(path), ranks)
         self._elsewhere = not records_here(ranks)
+        self._left_to_rank_0 = Path(path).absolute() if path is not None and self._elsewhere else None
         self._probe = make_probe(self._receive)
         self._probe.on_join = self._joined
         self.layers: tuple[str, ...] = self._probe.layers
@@ -256,6 +257,8 @@ class Session:
     def _record(self, existing: str, tell: Callable[[str], object]) -> None:
         from gradmidi.measure.store import RowStore
 
+        if self._left_to_rank_0 is not None:
+            self._end_as_on_rank_0(self._left_to_rank_0)
         self._store: RowStore | RecordingWriter
         name = "recording" if self._path is None else f"recording to {self._path}"
         if self._path is None:
@@ -269,6 +272,12 @@ class Session:
                 tell(notice)
         self._add_metric = self._store.add_metric
         self._receivers = {name: self._store.append, "report": self._tally.append, **self._receivers}
+
+    def _end_as_on_rank_0(self, path: Path) -> None:
+        """End an earlier session on the same path, as its writer does on rank 0, which reads together with this one."""
+        for session in list(_alive):
+            if session is not self and session._left_to_rank_0 == path:
+                session.end(well=False)
 
     def _count_from(self, first_step: int | None) -> None:
         if first_step is None:

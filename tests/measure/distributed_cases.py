@@ -301,6 +301,18 @@ def continued_every_other_step(rank: int, folder: Path) -> Results:
     return {}
 
 
+def listened_to_again(rank: int, folder: Path) -> Results:
+    """A cell that is run twice: on rank 0 the second session ends the first, as both name one file."""
+    model = _sharded(net(), [0, 2, 4])
+    optimizer = optimizer_of(model)
+    sessions = []
+    for _ in range(2):
+        sessions.append(gradmidi.listen(model, optimizer, path=folder / "again.csv"))
+        _steps(model, optimizer)
+    sessions[-1].detach()
+    return {}
+
+
 def late_numbers(rank: int, folder: Path) -> Results:
     """As the callback of the Hugging Face Trainer logs them, on every rank."""
     model = _sharded(net(), [0, 2, 4])

@@ -44,6 +44,7 @@ TWO_RANKS = (
     "one_file_for_all_ranks",
     "saved_by_all_ranks",
     "continued_every_other_step",
+    "listened_to_again",
     "late_numbers",
     "a_file_per_rank",
     "in_memory_per_rank",
@@ -205,6 +206,14 @@ def test_ranks_measure_the_same_steps_though_one_of_them_continues_a_file(
 ) -> None:
     assert [of_rank["continued_every_other_step"]["warnings"] for of_rank in two_ranks] == [[], []]
     assert Recording.load(folder / "continued.csv").steps.tolist() == [0, 2, 3, 5]
+
+
+def test_a_session_that_another_takes_the_file_from_ends_on_every_rank(
+    two_ranks: list[dict[str, Any]], folder: Path
+) -> None:
+    assert two_ranks[1]["listened_to_again"]["warnings"] == []
+    for name in ("again.csv", "again.1.csv"):
+        assert Recording.load(folder / name).steps.tolist() == [0, 1, 2]
 
 
 def weights(model: nn.Module) -> list[nn.Parameter]:
