@@ -39,7 +39,7 @@ from gradmidi.experiments.mnist import Step, train
 from gradmidi.experiments.settings import LAYERS, preset_settings
 from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
-from gradmidi.recording_csv import RecordingWriter
+from gradmidi.recording.csv_writer import RecordingWriter
 
 NOTES = 1000
 EVERY = 0.02  # s

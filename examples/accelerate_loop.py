@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from gradmidi.measure.callbacks.accelerate import listen
+from gradmidi.integrations.accelerate import listen
 
 accelerator = Accelerator(gradient_accumulation_steps=4)
 net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 1))

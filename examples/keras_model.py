@@ -10,7 +10,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
 import numpy as np
 
-from gradmidi.measure.callbacks.keras import GradmidiCallback
+from gradmidi.integrations.keras import GradmidiCallback
 
 model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(32, "relu"), keras.layers.Dense(1)])
 model.compile("adam", "mse")

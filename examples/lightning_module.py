@@ -7,7 +7,7 @@ import lightning
 import torch
 from torch import nn
 
-from gradmidi.measure.callbacks.lightning import GradmidiCallback
+from gradmidi.integrations.lightning import GradmidiCallback
 
 
 class Regression(lightning.LightningModule):

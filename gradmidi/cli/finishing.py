@@ -19,7 +19,7 @@ from gradmidi.printable import printable
 
 if TYPE_CHECKING:
     from gradmidi.cli.console import Reporter
-    from gradmidi.measure.handover import Handover
+    from gradmidi.unattended.handover import Handover
 
 
 def finish(args: argparse.Namespace, handover: Handover, folder: Path, targets: dict[str, Path]) -> None:
@@ -30,7 +30,7 @@ def finish(args: argparse.Namespace, handover: Handover, folder: Path, targets: 
         handover, folder: what the script was given.
         targets: kind of output → where it goes.
     """
-    from gradmidi.measure.handover import recordings
+    from gradmidi.unattended.handover import recordings
 
     found: dict[Path, list[str]] = {}
     try:
@@ -74,8 +74,8 @@ def _finish(
 
 def _say_findings(path: Path, reporter: Reporter) -> None:
     """How many steps a recording has and, in the same line, what was wrong with them."""
-    from gradmidi.findings import findings_of, sentences
     from gradmidi.recording import Recording
+    from gradmidi.recording.findings import findings_of, sentences
 
     try:
         recording = Recording.load(path)

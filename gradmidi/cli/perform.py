@@ -162,8 +162,8 @@ def check_targets(targets: dict[str, Path]) -> None:
     Raises:
         InputError: an ending that the output does not know, or a place where no file can be made; it is named.
     """
-    from gradmidi.destination import is_stream
     from gradmidi.files import check_file
+    from gradmidi.files.destination import is_stream
     from gradmidi.outputs.audio_file import FORMATS as SOUND
     from gradmidi.outputs.picture import FORMATS as PICTURE
 

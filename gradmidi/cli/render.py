@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.console import Reporter
     from gradmidi.cli.options import check_sine_options, chosen_layers, compose_recording
     from gradmidi.cli.perform import Job, check_targets, report, write_all
-    from gradmidi.destination import is_standard_output
+    from gradmidi.files.destination import is_standard_output
 
     targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}
     if not targets:

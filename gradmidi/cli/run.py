@@ -14,13 +14,13 @@ from gradmidi.cli.live_options import add_live_options, check_live_options
 from gradmidi.cli.options import add_sine_options, add_sound_options
 from gradmidi.cli.render import TARGETS
 from gradmidi.errors import InputError
-from gradmidi.existing import EXISTING
 from gradmidi.printable import printable
+from gradmidi.recording.existing import EXISTING
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
-    from gradmidi.measure.handover import Handover
+    from gradmidi.unattended.handover import Handover
 
 LIMITS = """\
 All optimizers that exist when the first of them steps go into one recording, DIR/norms.csv; one that is made later, and
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.finishing import finish
     from gradmidi.cli.perform import check_targets
     from gradmidi.files import check_folder
-    from gradmidi.measure.handover import give
+    from gradmidi.unattended.handover import give
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not command:
@@ -91,8 +91,8 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
 
     from gradmidi.cli.live_options import live_arguments
     from gradmidi.cli.options import check_sine_options, chosen_duration, compose_options
-    from gradmidi.measure.handover import Handover
     from gradmidi.session import OWN_PORT
+    from gradmidi.unattended.handover import Handover
 
     chosen_duration(args)
     check_sine_options(args)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradmidi.experiments.mnist import Step
     from gradmidi.experiments.settings import Settings
     from gradmidi.outputs.live import LiveOutput
-    from gradmidi.recording_csv import RecordingWriter
+    from gradmidi.recording.csv_writer import RecordingWriter
 
 SHOW_EVERY = 0.1  # s
 RECORDING = "norms.csv"
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.experiments.settings import LAYERS
     from gradmidi.files import check_file
     from gradmidi.recording import Recording
-    from gradmidi.recording_csv import METRICS
+    from gradmidi.recording.csv_writer import METRICS
     from gradmidi.requirements import require
 
     reporter = Reporter(args)
@@ -101,7 +101,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _recording_to(path: Path, meta: Mapping[str, object], reporter: Reporter) -> RecordingWriter:
     """Takes the place of what an earlier `train` has left; a recording of anything else is kept."""
     from gradmidi.experiments.settings import LAYERS
-    from gradmidi.recording_csv import RecordingWriter
+    from gradmidi.recording.csv_writer import RecordingWriter
 
     existing = "replace" if _is_of_model(path, meta["model"]) else "keep"
     writer = RecordingWriter(path, LAYERS, meta=meta, existing=existing)
@@ -176,7 +176,7 @@ class _Listener:
     ) -> None:
         from gradmidi.cli.options import compose_options
         from gradmidi.composition import Composer
-        from gradmidi.gathering import Gathering
+        from gradmidi.recording.gathering import Gathering
 
         self._writer, self._bar, self._reporter, self._live = writer, bar, reporter, live
         self._composer = Composer(writer.layers, **compose_options(args))

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from gradmidi.composition.grouping import MAX_VOICES
 from gradmidi.errors import InputError
+from gradmidi.files.small import read_toml
 from gradmidi.printable import shown
 from gradmidi.score import Voice
-from gradmidi.small_file import read_toml
 
 PERCUSSION_CHANNEL = 9  # General MIDI's channel 10, counted from 0
 ALARM_NAME = "alarm"

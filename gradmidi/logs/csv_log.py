@@ -10,17 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.columns import twice
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.choosing import choose_step
 from gradmidi.logs.points import EXACT, Points, PointStore
 from gradmidi.logs.series import Part
 from gradmidi.logs.text import begin_of
 from gradmidi.logs.unreadable import check_file
-from gradmidi.number_blocks import PANDAS_BYTES, NumberReader, csv_reason
 from gradmidi.printable import shown
-from gradmidi.reading_file import Source
-from gradmidi.recording_load import read_head
+from gradmidi.recording.columns import twice
+from gradmidi.recording.csv_reader import read_head
+from gradmidi.recording.number_blocks import PANDAS_BYTES, NumberReader, csv_reason
 
 AT_ONCE = 2**18  # cells that are put in their places
 WHOLE = re.compile(r"[+-]?[0-9]{1,19}")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from gradmidi.files.reading import Source
 from gradmidi.logs.csv_log import CsvLog
 from gradmidi.logs.runs import Choice, choose_runs, the_only
-from gradmidi.reading_file import Source
 
 METRICS = "metrics.csv"
 # In the folder of a run, of the logger, or of the training; the logger may have been given another name and version.

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.json_log import Row
 from gradmidi.logs.json_text import numbers, parse
 from gradmidi.logs.row_log import RowLog
 from gradmidi.logs.text import lines_of
-from gradmidi.reading_file import Source
 
 MARK = "DLLL "
 PREFIX = 40  # characters that a launcher may put before it, such as the rank

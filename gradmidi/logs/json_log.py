@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.json_text import numbers, parse
 from gradmidi.logs.row_log import RowLog
 from gradmidi.logs.text import lines_of, text_of
-from gradmidi.reading_file import Source
 
 ENDINGS = (".jsonl", ".ndjson", ".json")
 HISTORY = "log_history"  # where a Trainer's state keeps what was logged

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.points import Points, PointStore
 from gradmidi.logs.runs import Choice, choose_runs, the_only
-from gradmidi.reading_file import Source
 
 # Where the folders of runs are, from that of one run up to the one that the training was started in.
 WHERE = (".", "*", "*/*", "mlruns/*/*")

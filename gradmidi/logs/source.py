@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.choosing import fits, looks_like_norms
 from gradmidi.logs.csv_log import CsvLog
 from gradmidi.logs.csv_runs import csv_runs, open_csv_run
@@ -22,10 +23,9 @@ from gradmidi.logs.text import begin_of
 from gradmidi.logs.trainer import open_trainer, trainer_runs
 from gradmidi.logs.unreadable import check_file, check_folder
 from gradmidi.logs.wandb import WandbLog, is_export
-from gradmidi.reading_file import Source
 from gradmidi.recording import Recording
-from gradmidi.recording_load import is_archive, load, read_head
-from gradmidi.recording_names import STEP
+from gradmidi.recording.csv_reader import is_archive, load, read_head
+from gradmidi.recording.names import STEP
 
 GIVE = "a recording or the log of a run"
 DLLOGGER = re.compile(rb"^.{0,%d}%b\{" % (PREFIX, MARK.encode()), re.MULTILINE)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.points import Points, PointStore
 from gradmidi.logs.runs import HERE, Choice, choose_runs
-from gradmidi.reading_file import Source
 from gradmidi.requirements import require
 
 EVENT_FILE = "tfevents"  # in the name of every event file

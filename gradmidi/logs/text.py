@@ -6,8 +6,8 @@ import codecs
 from collections.abc import Iterator
 
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.unreadable import check_file
-from gradmidi.reading_file import Source
 
 BEGIN = 2**16  # bytes that say whether a file is text
 BYTE_ORDER_MARK = codecs.BOM_UTF8

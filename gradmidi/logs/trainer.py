@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from gradmidi.errors import InputError
+from gradmidi.files.reading import Source
 from gradmidi.logs.json_log import CHECKPOINT, open_json
 from gradmidi.logs.row_log import RowLog
 from gradmidi.logs.runs import HERE, Choice, choose_runs, the_only
-from gradmidi.reading_file import Source
 
 STATE = "trainer_state.json"
 WHERE = (STATE, f"{CHECKPOINT}*/{STATE}", f"*/{STATE}", f"*/{CHECKPOINT}*/{STATE}")

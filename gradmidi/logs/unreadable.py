@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradmidi.errors import InputError
-from gradmidi.reading_file import Source
+from gradmidi.files.reading import Source
 
 WANDB = ".wandb"
 WANDB_BEGIN = b":W&B"

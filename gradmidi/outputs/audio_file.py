@@ -10,10 +10,10 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.destination import is_stream
 from gradmidi.errors import InputError
 from gradmidi.files import spool as spooled
 from gradmidi.files import whole_file
+from gradmidi.files.destination import is_stream
 from gradmidi.requirements import require
 
 RATE = 44_100  # Hz

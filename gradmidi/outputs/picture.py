@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.destination import is_stream
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
+from gradmidi.files.destination import is_stream
 from gradmidi.recording import Recording
 from gradmidi.requirements import require
 from gradmidi.score import Score

@@ -13,8 +13,8 @@ import numpy as np
 
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
+from gradmidi.files.small import decode, read_bytes
 from gradmidi.printable import shown
-from gradmidi.small_file import decode, read_bytes
 from gradmidi.theory.degrees import MAX_DEGREES
 from gradmidi.theory.interval import Interval
 from gradmidi.theory.keyboard import KeyboardMap, ScalaScale

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradmidi.errors import InputError
+from gradmidi.files.small import read_toml
 from gradmidi.printable import shown
-from gradmidi.small_file import read_toml
 from gradmidi.theory import catalogue, definition, degrees, pitch, scala, tones
 from gradmidi.theory.interval import Interval
 from gradmidi.theory.keyboard import KeyboardMap, sounding_tones

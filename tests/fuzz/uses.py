@@ -16,10 +16,10 @@ from gradmidi.composition.voices import load_parts
 from gradmidi.experiments.digits import Digits, load_digits
 from gradmidi.logs.source import read_source
 from gradmidi.outputs.live.playback import _of_file
-from gradmidi.outputs.live.wire import NOTE, pack
+from gradmidi.outputs.live.player.wire import NOTE, pack
 from gradmidi.outputs.sine import render_sine
 from gradmidi.recording import Recording
-from gradmidi.recording_csv import RecordingWriter
+from gradmidi.recording.csv_writer import RecordingWriter
 from gradmidi.score import Score
 from gradmidi.theory.keyboard import keyboard_frequencies
 from gradmidi.theory.pitch import hz_to_key, note_name

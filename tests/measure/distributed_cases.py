@@ -405,8 +405,8 @@ def _pipelined(
 
 def _unattended(folder: Path, name: str) -> Callable[[torch.optim.Optimizer], None]:
     """What `gradmidi run` calls before each step; it leaves its recording in a folder of that name."""
-    from gradmidi.measure.autolisten import AutoListener
-    from gradmidi.measure.handover import VARIABLE, Handover, give
+    from gradmidi.unattended.autolisten import AutoListener
+    from gradmidi.unattended.handover import VARIABLE, Handover, give
 
     between = folder / f"{name}-{dist.get_rank()}"
     between.mkdir()

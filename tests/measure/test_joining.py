@@ -363,7 +363,7 @@ def test_a_row_that_is_still_on_its_way_is_brought_to_length() -> None:
 @pytest.mark.parametrize("choice", ["auto", "all"])
 def test_lightning_s_base_finetuning(choice: str) -> None:
     lightning = pytest.importorskip("lightning.pytorch")
-    from gradmidi.measure.callbacks.lightning import GradmidiCallback
+    from gradmidi.integrations.lightning import GradmidiCallback
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:

@@ -109,7 +109,7 @@ def test_vit_b_16(models: Any, tmp_path: Path) -> None:
 def test_gpt_2_under_the_hugging_face_trainer(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("accelerate")
-    from gradmidi.measure.callbacks.transformers import GradmidiCallback
+    from gradmidi.integrations.transformers import GradmidiCallback
 
     torch.manual_seed(0)
     config = transformers.GPT2Config(vocab_size=50, n_positions=16, n_embd=16, n_layer=6, n_head=2)
@@ -134,7 +134,7 @@ def test_gpt_2_under_the_hugging_face_trainer(tmp_path: Path) -> None:
 
 def test_a_lightning_module(tmp_path: Path) -> None:
     lightning = pytest.importorskip("lightning.pytorch")
-    from gradmidi.measure.callbacks.lightning import GradmidiCallback
+    from gradmidi.integrations.lightning import GradmidiCallback
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:

@@ -30,7 +30,7 @@ class Link:
     """A running player.
 
     Args:
-        port: where it sends to, as :func:`gradmidi.outputs.live.targets.open_target` takes it.
+        port: where it sends to, as :func:`gradmidi.outputs.live.player.targets.open_target` takes it.
         backend: a MIDI library or system, or ``None`` for the first that works.
         soundfont: for FluidSynth.
         max_rate: messages a second.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradmidi.errors import InputError
+from gradmidi.files.small import read_bytes
 from gradmidi.outputs.live.messages import TimedBytes
-from gradmidi.small_file import read_bytes
 
 LARGEST_FILE = 16 << 20  # bytes; all sixteen channels busy for an hour take two million
 MOST_TRACKS = 4096  # played together; each of them costs time at every event

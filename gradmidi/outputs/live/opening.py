@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gradmidi.errors import InputError
-from gradmidi.outputs.live.libraries import CLIENT
 from gradmidi.outputs.live.link import Link
-from gradmidi.outputs.live.targets import SYNTH
+from gradmidi.outputs.live.player.libraries import CLIENT
+from gradmidi.outputs.live.player.targets import SYNTH
 
 DEFAULT_MAX_RATE = 800.0  # messages a second; a DIN cable carries 31,250 / 30 = 1,041 of three bytes
 RATES = (50.0, 10_000.0)

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from gradmidi.composition.composer import Composer
 from gradmidi.errors import TrainingWarning
 from gradmidi.forking import keep_from_children
-from gradmidi.gathering import Gathering
 from gradmidi.outputs.live.controllers import parse_controllers
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
 from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
 from gradmidi.outputs.live.pace import Pace, Waiting
+from gradmidi.outputs.live.player.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP, NOTE, pack
 from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.timeline import Grid, Timeline
-from gradmidi.outputs.live.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP, NOTE, pack
 from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.printable import printable
 from gradmidi.recording import Recording
+from gradmidi.recording.gathering import Gathering
 
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
 CLOCK_TICKS = 24  # a quarter

@@ -12,8 +12,8 @@ from gradmidi.outputs.live.link import Link
 from gradmidi.outputs.live.messages import TimedBytes, clean_slate, setup_bytes, timed_bytes, tuning_bytes
 from gradmidi.outputs.live.midi_reader import MidiReader
 from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
+from gradmidi.outputs.live.player.wire import END, KEEP, NOTE, pack
 from gradmidi.outputs.live.report import LiveReport
-from gradmidi.outputs.live.wire import END, KEEP, NOTE, pack
 from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.outputs.tuning import choose_tuning
 from gradmidi.score import Score

@@ -8,7 +8,7 @@ import sys
 from typing import NamedTuple
 
 from gradmidi.errors import MissingPartError
-from gradmidi.outputs.live.libraries import drivers, nothing_runs
+from gradmidi.outputs.live.player.libraries import drivers, nothing_runs
 from gradmidi.outputs.live.process import start_player
 
 ANSWER_LIMIT = 10.0  # s

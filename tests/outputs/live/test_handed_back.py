@@ -15,10 +15,10 @@ from gradmidi.composition.timing import Timing
 from gradmidi.outputs.audio_file import RATE
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.live import play
-from gradmidi.outputs.live.handback import Handback
 from gradmidi.outputs.live.messages import setup_bytes, timed_bytes
 from gradmidi.outputs.live.opening import open_link
-from gradmidi.outputs.live.wire import NOTE, pack
+from gradmidi.outputs.live.player.handback import Handback
+from gradmidi.outputs.live.player.wire import NOTE, pack
 from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.outputs.midi_numbers import rpn
 from gradmidi.recording import Recording

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradmidi.errors import InputError
-from gradmidi.outputs.live.lateness import Lateness
-from gradmidi.outputs.live.libraries import fit
 from gradmidi.outputs.live.pace import Pace
+from gradmidi.outputs.live.player.lateness import Lateness
+from gradmidi.outputs.live.player.libraries import fit
+from gradmidi.outputs.live.player.wire import Frame, Unpacker, pack
 from gradmidi.outputs.live.timeline import LATENCY, Grid, Timeline
-from gradmidi.outputs.live.wire import Frame, Unpacker, pack
 from tests.outputs.live.devices import one_row
 
 

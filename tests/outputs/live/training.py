@@ -14,7 +14,7 @@ from gradmidi.composition.timing import Timing
 from gradmidi.measure.probe import GradientProbe
 from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
-from gradmidi.recording_csv import RecordingWriter
+from gradmidi.recording.csv_writer import RecordingWriter
 
 LAYERS = ("0", "2")
 

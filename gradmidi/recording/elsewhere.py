@@ -1,0 +1,33 @@
+"""What a session gives on a rank that does not record: a recording without steps, which overwrites nobody's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from gradmidi.errors import TrainingWarning
+from gradmidi.recording.recording import Recording
+
+
+class RecordedElsewhere(Recording):
+    """No steps. Scripts end with ``session.recording.save(...)`` on every rank; here that leaves the file to rank 0."""
+
+    @classmethod
+    def of(cls, layers: Sequence[str]) -> RecordedElsewhere:
+        """One of L layers."""
+        return cls(tuple(layers), np.zeros(0, dtype=np.int64), np.zeros((0, len(layers))))
+
+    def save(self, path: str | Path) -> None:
+        """Say that nothing is saved here, and who does it."""
+        from gradmidi.measure.setups import rank
+
+        text = (
+            f"gradmidi: rank {rank()} does not record, so {Path(path).name} is left to rank 0; "
+            "with ranks='each' every rank has a recording to save, under a name of its own"
+        )
+        with suppress(TrainingWarning):
+            warnings.warn(text, TrainingWarning, stacklevel=2)

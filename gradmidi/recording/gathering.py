@@ -1,0 +1,74 @@
+"""Gathering: steps that are looked at together, as looking at one costs nearly as much as looking at thirty."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from math import inf
+from operator import lt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.recording.recording import Recording
+
+MOST = 256  # steps
+
+
+class Gathering:
+    """Takes steps as they are made, and gives them as one recording when it is time to look.
+
+    All that is done at a step is done here, so that on a small net it takes a few µs.
+
+    Args:
+        layers: names of the L layers.
+
+    Attributes:
+        look_at: when it is time, s of ``time.perf_counter``; to be set after each look.
+        limits: (L,) a norm that is not below its layer's limit, or is NaN, makes it time at once; ``None`` to let
+            everything wait. Inf, as it is at first, lets all finite norms wait.
+    """
+
+    def __init__(self, layers: Sequence[str]) -> None:
+        self.look_at = 0.0
+        self.limits: Sequence[float] | None = [inf] * len(layers)
+        self._layers = tuple(layers)
+        self._rows: list[tuple[int, NDArray[np.floating], Mapping[str, float], NDArray[np.bool_] | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def append(
+        self,
+        step: int,
+        norms: NDArray[np.floating],
+        metrics: Mapping[str, float] | None = None,
+        gaps: NDArray[np.bool_] | None = None,
+    ) -> bool:
+        """Keep one step; True where it is time to look.
+
+        Args:
+            step, norms, metrics, gaps: as :meth:`gradmidi.recording.csv_writer.RecordingWriter.append` takes them; the
+                arrays are kept until the look.
+        """
+        self._rows.append((step, norms, metrics or {}, gaps))
+        if time.perf_counter() >= self.look_at or len(self._rows) >= MOST:
+            return True
+        # Of Python's floats, as up to some hundred layers they are quicker than NumPy's calls.
+        if self.limits is None or all(map(lt, norms.tolist(), self.limits)):
+            return False
+        return gaps is None or not bool(((norms < self.limits) | gaps).all())
+
+    def take(self) -> Recording:
+        """What was gathered since the last look; a metric that a step did not have is nan there.
+
+        Raises:
+            InputError, ValueError: a step's norms or gaps are not of L layers.
+        """
+        rows, self._rows = self._rows, []
+        norms = np.array([row[1] for row in rows], dtype=np.float64)
+        none = np.zeros(norms.shape[1:], dtype=bool)
+        gaps = np.array([none if row[3] is None else row[3] for row in rows])
+        names = dict.fromkeys(name for row in rows for name in row[2])
+        metrics = {name: np.array([row[2].get(name, np.nan) for row in rows]) for name in names}
+        return Recording(self._layers, np.array([row[0] for row in rows]), norms, metrics, gaps=gaps)

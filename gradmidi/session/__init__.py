@@ -1,0 +1,5 @@
+"""listen: attach to any training loop in one line, and keep or play what is measured."""
+
+from gradmidi.session.session import OWN_PORT, Session, listen
+
+__all__ = ["OWN_PORT", "Session", "listen"]

@@ -1,0 +1,1 @@
+"""What `gradmidi run` puts into the processes of a script that knows nothing of it."""
