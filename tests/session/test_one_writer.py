@@ -16,7 +16,7 @@ from gradmidi.errors import InputError, MissingPartError, Notice
 from gradmidi.recording import Recording
 from gradmidi.session import Session, listen
 from tests.measure.nets import small_net, train
-from tests.measure.test_forked_child import ENVIRONMENT, HEAD
+from tests.session.test_forked_child import ENVIRONMENT, HEAD
 
 
 def begun(path: Path, **options: object) -> tuple[torch.nn.Module, torch.optim.Optimizer, Session]:

@@ -15,8 +15,8 @@ from torch import Tensor
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.session import listen
+from tests.integrations.test_callbacks import LossModel, data
 from tests.measure.nets import small_net, train
-from tests.measure.test_callbacks import LossModel, data
 
 EXISTING = pytest.mark.parametrize("existing", ["keep", "append"])
 
