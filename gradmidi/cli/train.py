@@ -111,7 +111,7 @@ def _recording_to(path: Path, meta: Mapping[str, object], reporter: Reporter) ->
 
 
 def _is_of_model(path: Path, model: object) -> bool:
-    from gradmidi.recording_load import read_head
+    from gradmidi.recording.csv_reader import read_head
 
     with suppress(InputError, OSError):
         if path.is_file():

@@ -1,4 +1,4 @@
-"""The recording's file: ``# key: value`` lines, a header, then a line per step; see recording_load for reading it.
+"""The recording's file: ``# key: value`` lines, a header, then a line per step; see csv_reader for reading it.
 
 Columns are ``step``, the metrics (``epoch``, ``loss``) and the layers; recording_names says how they are called.
 Numbers are written so that they read back as the same float64. ``nan`` and ``inf`` stand as such; an empty cell is a
