@@ -75,7 +75,7 @@ def test_other_layers_are_refused_before_anything_is_attached(tmp_path: Path) ->
 @pytest.mark.parametrize("optimizers", [1, 2])
 def test_lightning(existing: str, optimizers: int, tmp_path: Path) -> None:
     lightning = pytest.importorskip("lightning.pytorch")
-    from gradmidi.measure.callbacks.lightning import GradmidiCallback
+    from gradmidi.integrations.lightning import GradmidiCallback
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
@@ -115,7 +115,7 @@ def test_lightning(existing: str, optimizers: int, tmp_path: Path) -> None:
 def test_hugging_face(existing: str, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("accelerate")
-    from gradmidi.measure.callbacks.transformers import GradmidiCallback
+    from gradmidi.integrations.transformers import GradmidiCallback
 
     def fit(steps: int, checkpoint: Path | None) -> None:
         arguments = transformers.TrainingArguments(
@@ -146,7 +146,7 @@ def test_keras(existing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     keras = pytest.importorskip("keras")
     if keras.backend.backend() != "torch":
         pytest.skip("Keras was set up for another backend")
-    from gradmidi.measure.callbacks.keras import GradmidiCallback
+    from gradmidi.integrations.keras import GradmidiCallback
 
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     model.compile(keras.optimizers.SGD(0.1), "mse")
