@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import warnings
 from datetime import timedelta
@@ -22,11 +21,11 @@ import torch.distributed as dist
 
 from tests.measure import distributed_cases
 
-TIMEOUT = timedelta(seconds=30)  # for a rank that waits in vain
+TIMEOUT = timedelta(seconds=60)  # for a rank that waits in vain
 
 
-def run(rank: int, ranks: int, port: int, folder: Path, cases: list[str]) -> None:
-    store = dist.TCPStore("127.0.0.1", port, ranks, is_master=rank == 0, timeout=TIMEOUT)
+def run(rank: int, ranks: int, folder: Path, cases: list[str]) -> None:
+    store = dist.FileStore(str(folder / "store"), ranks)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks, timeout=TIMEOUT)
     results: dict[str, Any] = {}
     for case in cases:
@@ -42,14 +41,11 @@ def run(rank: int, ranks: int, port: int, folder: Path, cases: list[str]) -> Non
 
 def main(ranks: int, folder: Path, cases: list[str]) -> int:
     torch.set_num_threads(1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     children = []
     for rank in range(ranks):
         if (child := os.fork()) == 0:
             try:
-                run(rank, ranks, port, folder, cases)
+                run(rank, ranks, folder, cases)
             except BaseException:
                 sys.excepthook(*sys.exc_info())
                 sys.stderr.flush()
