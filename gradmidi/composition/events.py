@@ -65,7 +65,8 @@ class Watch:
         """The same as a table, for blocks in which there may be very many."""
         norms = recording.norms
         usual = np.exp(self._baseline.before(norms))
-        exploding = np.isfinite(norms) & (norms > EXPLOSION_RATIO * usual)
+        with np.errstate(over="ignore"):  # nothing is above what no float holds
+            exploding = np.isfinite(norms) & (norms > EXPLOSION_RATIO * usual)
         zero = norms == 0
         found = {
             "nan": np.isnan(norms) & ~recording.gaps,
@@ -89,7 +90,8 @@ def _begins(now: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.boo
 
 def _text(kind: str, layer: str, step: int, norm: float, usual: float) -> str:
     if kind == "explosion":
-        return f"{layer} explodes at step {step}: {norm:.3g}, {norm / usual:.0f} times its usual"
+        with np.errstate(over="ignore", divide="ignore"):
+            return f"{layer} explodes at step {step}: {norm:.3g}, {norm / usual:.0f} times its usual"
     if kind == "zero":
         return f"{layer} has a gradient of exactly 0 from step {step}"
     return f"{'NaN' if kind == 'nan' else 'Inf'} in {layer} at step {step}"

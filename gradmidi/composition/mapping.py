@@ -44,7 +44,8 @@ class Post:
     range: PitchRange = field(default_factory=PitchRange)
 
     def __call__(self, norms: Norms) -> Norms:
-        return self.range.apply(self.base + self.slope * norms)
+        with np.errstate(over="ignore"):  # beyond a float is beyond every range
+            return self.range.apply(self.base + self.slope * norms)
 
 
 @dataclass

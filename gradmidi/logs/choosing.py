@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import translate
 from functools import lru_cache
+from itertools import accumulate
 from shlex import quote as shell_word
 from typing import NamedTuple
 
 from gradmidi.errors import InputError
-from gradmidi.printable import printable
+from gradmidi.printable import printable, shown
 
 # What a gradient norm is called, in lower case. The first row that fits any column decides.
 NORMS: tuple[tuple[str, ...], ...] = (
@@ -44,8 +45,7 @@ STEPS = (
     *("update", "batch", "n_iter", "unnamed: 0", ""),
 )
 
-SHOWN = 12  # names in a message
-LETTERS = 60  # of each of them
+SHOWN, LETTERS, LONGEST = 12, 240, 60  # names in a message, letters of all and of each of them
 
 ADVICE = "choose with columns (on the command line --columns), such as 'grad*'"
 ATTACH = "attach gradmidi to the next run (`gradmidi run`, gm.listen or a callback)"
@@ -75,8 +75,8 @@ def choose(
     taken = set(layers)
     others = choose_metrics([name for name in names if name not in taken], metrics, source)
     is_whole = columns is None and len(layers) == 1 and fits(layers[0].lower(), WHOLE_MODEL)
-    one_voice = f"{layers[0]} is the norm of the whole model, which is one voice; for a voice per layer {ATTACH}"
-    return Chosen(layers, others, one_voice if is_whole else "")
+    what = f"{shortened(layers)} is the norm of the whole model, which is one voice"
+    return Chosen(layers, others, f"{what}; for a voice per layer {ATTACH}" if is_whole else "")
 
 
 def choose_layers(
@@ -107,7 +107,7 @@ def _instead(names: Sequence[str], histograms: Sequence[str]) -> str:
     """What a person can do with a log that has no gradient norms."""
     if gradients := [name for name in histograms if "grad" in name.lower()]:
         return f"histograms, such as {shortened(gradients[:1])}, hold no norm: {ATTACH}"
-    if loss := choose_metrics(names, None, "").get("loss"):
+    if (loss := choose_metrics(names, None, "").get("loss")) and printable(loss, LONGEST) == loss:
         return f"for the loss alone use --columns {shell_word(loss)}, or {ATTACH}"
     return ADVICE
 
@@ -148,7 +148,7 @@ def choose_step(names: Sequence[str], step: str | None, where: str) -> str:
     if step is not None:
         if step in names:
             return step
-        raise InputError(f"{where}: there is no column called {step!r}; there are {shortened(names)}")
+        raise InputError(f"{where}: there is no column called {shown(step)}; there are {shortened(names)}")
     lowered = {name.lower(): name for name in reversed(names)}
     for name in STEPS:
         if name in lowered:
@@ -206,9 +206,11 @@ _compiled = lru_cache(256)(_Globs)
 
 
 def shortened(names: Sequence[str]) -> str:
-    """Names for a message, the first dozen of them."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(printable(name, LETTERS) or "''" for name in names[:SHOWN]) + more if names else "no columns"
+    """Names for a message: the first dozen, or fewer where they are long."""
+    first = [printable(name, LONGEST) or "''" for name in names[:SHOWN]]
+    count = max(1, sum(end <= LETTERS for end in accumulate(map(len, first))))
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(first[:count]) + more if names else "no columns"
 
 
 def _norms(names: Sequence[str], globs: Sequence[str]) -> list[str]:
@@ -221,6 +223,6 @@ def _fitting(names: Sequence[str], globs: Iterable[str], source: str) -> list[st
     known = set(names)
     for glob in globs:
         if glob not in known and not any(fits(name, (glob,)) for name in names):
-            raise InputError(f"{source}: no column fits {glob!r}; there are {shortened(names)}")
+            raise InputError(f"{source}: no column fits {shown(glob)}; there are {shortened(names)}")
     wanted = _Globs(globs)
     return [name for name in names if wanted.fit(name)]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gradmidi.errors import InputError
 from gradmidi.logs.choosing import choose_step
 from gradmidi.logs.points import EXACT, Points, PointStore
+from gradmidi.printable import shown
 
 
 class RowLog:
@@ -76,7 +77,7 @@ class RowLog:
         if wrong.any():
             at = int(wrong.argmax())
             where = f"{self.source}, {unit} {rows[at]}"
-            raise InputError(f"{where}: the column {self.step!r} must hold whole numbers, not {steps[at]:g}")
+            raise InputError(f"{where}: the column {shown(self.step)} must hold whole numbers, not {steps[at]:g}")
         # Of a step that a row gives twice the last one counts.
         rows, at_last = np.unique(rows[::-1], return_index=True)
         return rows, steps[::-1][at_last].astype(np.int64)

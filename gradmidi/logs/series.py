@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
-from gradmidi.logs.choosing import choose, layer_names
+from gradmidi.logs.choosing import choose, layer_names, shortened
 from gradmidi.recording import Recording
 
 CELL_BYTES = 9  # of a step × column: its value, and whether there is one
@@ -83,7 +83,7 @@ def recording_of(log: Log, columns: Iterable[str] | None = None, metrics: Iterab
     count = len(chosen.layers)
     steps = np.unique(np.concatenate([np.empty(0, np.int64), *(part.steps_of(count) for part in parts)]))
     if not len(steps):
-        raise InputError(f"{log.source}: the columns {', '.join(chosen.layers)[:80]} hold no numbers")
+        raise InputError(f"{log.source}: the columns {shortened(chosen.layers)} hold no numbers")
     shape = len(steps), count + len(chosen.metrics)
     _check_size(log, shape)
     values, known = np.full(shape, np.nan), np.zeros(shape, dtype=bool)

@@ -10,6 +10,7 @@ from gradmidi.logs.csv_log import CsvLog
 from gradmidi.logs.row_log import RowLog
 from gradmidi.logs.runs import CHOOSE
 from gradmidi.logs.series import Part
+from gradmidi.printable import shown
 
 OF_RUN = " - "  # a chart's columns are called "RUN - METRIC"
 BOUNDS = ("__MIN", "__MAX")  # of the points that were averaged into one of the chart's; no measurements
@@ -62,7 +63,7 @@ def _choose(names: Sequence[str], run: str | None, source: str) -> str:
     if not runs:
         raise InputError(f"{source}: it is the history of one run; leave run (on the command line --run) out")
     if not named:
-        raise InputError(f"{source}: no run is called {run!r}; there are {shortened(runs)}")
+        raise InputError(f"{source}: no run is called {shown(run)}; there are {shortened(runs)}")
     if len(named) > 1:
         raise InputError(f"{source}: {len(named)} runs: {shortened(named)}; {CHOOSE}")
     return named[0]

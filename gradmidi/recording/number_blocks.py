@@ -168,7 +168,7 @@ class NumberReader:
         try:
             return float(cell if self.delimiter == "," else cell.replace(",", "."))
         except ValueError:
-            raise InputError(f"{where}, column {column!r}: {cell.strip()[:40]!r} is not a number") from None
+            raise InputError(f"{where}, column {shown(column)}: {shown(cell.strip())} is not a number") from None
 
     def _whole_number(self, where: str, column: str, cell: str) -> int:
         try:
@@ -178,7 +178,9 @@ class NumberReader:
         # The size comes first, as 1e999999999 is a finite whole number that no memory holds.
         fits = number.is_finite() and number.adjusted() < 19 and number == number.to_integral_value()
         if not fits or not -(2**63) <= int(number) < 2**63:
-            raise InputError(f"{where}: the column {column!r} must hold whole numbers of 64 bits, not {shown(cell)}")
+            raise InputError(
+                f"{where}: the column {shown(column)} must hold whole numbers of 64 bits, not {shown(cell)}"
+            )
         return int(number)
 
     def _line_at(self, offset: int) -> int:

@@ -154,3 +154,11 @@ def test_bad_ranges():
     for limits in ((0, 100), (200, 100), (100, np.inf), (100, 150, "fold")):
         with pytest.raises(InputError):
             PitchRange(*limits)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("norms", [[1e-3] * 30 + [1e308], [5e-324] * 30 + [1e308], [1e308] * 30, [0.0, 5e-324] * 15])
+def test_norms_at_the_ends_of_a_float_are_composed_without_a_warning(norms):
+    recording = Recording.from_arrays(np.array(norms)[:, None], ["a"])
+    for mapping in ("log", "post", "adaptive", "rank"):
+        assert np.isfinite(compose(recording, mapping=mapping).hz).all()

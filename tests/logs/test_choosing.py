@@ -52,6 +52,13 @@ def test_a_message_lists_a_dozen_names_at_most():
         choose_layers([f"a{i}" for i in range(100)], None, "x")
 
 
+def test_a_message_stays_short_where_names_are_long():
+    with pytest.raises(InputError) as caught:
+        choose_layers([f"{i}/" + 1000 * "a" for i in range(100)], None, "x")
+    assert "… and 96 more;" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
 def test_globs_keep_the_logs_order_and_may_be_one_text():
     assert choose_layers(["b", "a", "c"], ["a", "b"], "x") == ["b", "a"]
     assert choose_layers(["b", "a", "c"], "c", "x") == ["c"]
