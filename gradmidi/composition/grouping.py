@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import groupby, takewhile
+from functools import cached_property
+from itertools import pairwise, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,13 @@ class Grouping:
 
     def voice_of(self, layer: int) -> int | None:
         """The voice that a layer plays in, if any."""
-        return next((voice for voice, group in enumerate(self.groups) if layer in group.layers), None)
+        return self._voices.get(layer)
+
+    @cached_property
+    def _voices(self) -> dict[int, int]:
+        """Voice by layer; the first one where own groups share a layer."""
+        pairs = [(layer, voice) for voice, group in enumerate(self.groups) for layer in group.layers]
+        return dict(reversed(pairs))
 
     def join(self, recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Norms and gaps (N, G) of the voices: root-sum-square over a group; a gap only where all of it has none."""
@@ -121,19 +128,26 @@ def _are_names(patterns: object) -> bool:
 
 def _by_name(layers: Sequence[str], max_voices: int) -> list[Group]:
     paths = [tuple(name.split(".")) for name in layers]
-    depth, made = 0, [tuple(range(len(layers)))]
-    while len(deeper := _cut_at(range(len(layers)), paths, depth + 1)) <= max_voices:
-        depth, made = depth + 1, deeper
+    shared = [_shared(pair) for pair in pairwise(paths)]
+    # As deep as there are no more cuts than voices: neighbours are cut apart where they share fewer parts.
+    depth = sorted(shared)[max_voices - 1]
+    made = _cut_at(range(len(layers)), shared, depth)
     widest = max(range(len(made)), key=lambda n: len(made[n]))
     room = max_voices - len(made) + 1
     if 2 * len(made[widest]) > len(layers) and room > 1:
-        made[widest : widest + 1] = _runs(_cut_at(made[widest], paths, depth + 1), room)
+        made[widest : widest + 1] = _runs(_cut_at(made[widest], shared, depth + 1), room)
     return [Group(_name(group, paths), group) for group in made]
 
 
-def _cut_at(group: Iterable[int], paths: Sequence[Path], depth: int) -> list[tuple[int, ...]]:
-    """Neighbours whose names agree in their first ``depth`` parts, together."""
-    return [tuple(same) for _, same in groupby(group, key=lambda i: paths[i][:depth])]
+def _cut_at(group: Sequence[int], shared: Sequence[int], depth: int) -> list[tuple[int, ...]]:
+    """Neighbours whose names agree in their first ``depth`` parts, together; ``shared``: by how many with the next."""
+    cuts = [0, *(at for at in range(1, len(group)) if shared[group[at] - 1] < depth), len(group)]
+    return [tuple(group[start:end]) for start, end in pairwise(cuts)]
+
+
+def _shared(paths: Iterable[Path]) -> int:
+    """How many parts all of them have in common at their beginning."""
+    return sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False)))
 
 
 def _runs(parts: list[tuple[int, ...]], room: int) -> list[tuple[int, ...]]:
@@ -145,7 +159,7 @@ def _runs(parts: list[tuple[int, ...]], room: int) -> list[tuple[int, ...]]:
 def _name(group: tuple[int, ...], paths: Sequence[Path]) -> str:
     """The beginning that a group's names share, if no other layer has it; else from where to where: ``h.0-1``."""
     names = [paths[i] for i in group]
-    shared = sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False)))
+    shared = _shared(names)
     beginning = names[0][:shared]
     if len(group) == 1 or (shared and sum(path[:shared] == beginning for path in paths) == len(group)):
         return ".".join(beginning)

@@ -154,8 +154,11 @@ class Recording:
         at = {layer: i for i, layer in enumerate(self.layers)}
         fit = np.zeros(len(at), dtype=bool)
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            matches = re.compile(translate(pattern)).match
-            found = [at[pattern]] if pattern in at else [i for layer, i in at.items() if matches(layer)]
+            if pattern in at:
+                found = [at[pattern]]
+            else:
+                matches = re.compile(translate(pattern)).match
+                found = [i for layer, i in at.items() if matches(layer)]
             if not found:
                 raise InputError(f"no layer is called {shown(pattern)}; the recording has {listed(self.layers)}")
             fit[found] = True
