@@ -30,7 +30,9 @@ METRIC = "metric/"  # before the names of metrics, so that they meet no name of 
 ENDING = ".npy"
 NUMBERS, WHOLE, TRUTHS, TEXT = "iuf", "iu", "b", "U"  # kinds of NumPy's types
 MOST_MEMBERS = 100_000
-# Bytes that the arrays may take together, as float64, for a file of so many bytes. Ours take about the file's size.
+LARGER = {NUMBERS: 8, WHOLE: 8, TRUTHS: 1}  # bytes that a number takes at the end, however it is stored
+# Bytes of memory that the arrays may take together for a file of so many bytes; ours take about the file's size. What
+# JSON describes takes up to eight times the text, stored with four bytes per letter.
 AT_LEAST, PER_BYTE = 2**25, 8
 # Everything that zipfile, its decompressors and NumPy's header parser raise for damaged or hostile bytes.
 DAMAGE = (
@@ -103,7 +105,7 @@ class _Members:
             shape, dtype = _shape_and_type(file)
             if dtype.kind not in kinds or dtype.itemsize == 0:
                 raise ValueError(f"{name} holds {dtype}")
-            self._take(prod(shape) * max(dtype.itemsize, 1 if kinds == TRUTHS else 8))
+            self._take(prod(shape) * (8 * dtype.itemsize if kinds == TEXT else max(dtype.itemsize, LARGER[kinds])))
             if info.file_size != file.tell() + prod(shape) * dtype.itemsize:
                 raise ValueError(f"{name} is not as long as it says")
             file.seek(0)

@@ -97,13 +97,15 @@ class NumberReader:
         return COMMENT_LINE.sub(b"", lines)
 
     def _even(self, lines: bytes) -> bytes | None:
-        """The lines without blank ones, each with its end; ``None`` where they cannot all have C cells.
+        """The lines without blank ones and decimal commas, each with its end; ``None`` where not all can have C cells.
 
         What a quick parser would make of one line with a hundred million cells takes more memory than there may be.
         """
         rows = lines if lines.endswith(b"\n") else lines + b"\n"
         if b"\n\n" in rows or rows.startswith(b"\n"):
             rows = re.sub(rb"\n\n+", b"\n", rows).lstrip(b"\n")
+        if self.delimiter != ",":
+            rows = rows.replace(b",", b".")
         cells = rows.count(self.delimiter.encode()) + rows.count(b"\n")
         return rows if cells == rows.count(b"\n") * len(self.columns) else None
 
@@ -204,7 +206,7 @@ def csv_reason(error: csv.Error) -> str:
 
 
 def _by_numpy(text: bytes, delimiter: str) -> NDArray[np.float64]:
-    return np.loadtxt(io.BytesIO(text), delimiter=delimiter, comments=None, ndmin=2)
+    return np.loadtxt(io.BytesIO(text), delimiter=delimiter, quotechar='"', comments=None, ndmin=2)
 
 
 def _by_pandas(text: bytes, delimiter: str) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ class Recording:
         for name, values in metrics.items():
             if values.shape != steps.shape:
                 raise InputError(f"metric {shown(name)} has shape {values.shape}, but there are {len(steps)} steps")
-        if gaps.any() and not np.isnan(norms[gaps]).all():
+        if gaps.any() and (gaps & ~np.isnan(norms)).any():
             norms = np.where(gaps, np.nan, norms)
         for name, value in (
             ("layers", layers),
