@@ -24,7 +24,7 @@ SECONDS = 3.0  # of the processor, for loading so many columns
 # The peak is that of this process alone (ru_maxrss of a child begins with its parent's), above what the imports take.
 LOAD = """
 import sys
-import gradmidi.recording_load, gradmidi.recording_npz
+import gradmidi.recording.csv_reader, gradmidi.recording.npz
 from gradmidi.recording import Recording
 
 def peak():
