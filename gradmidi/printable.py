@@ -18,11 +18,16 @@ def printable(text: object, limit: int = LONGEST) -> str:
 
     Args:
         text: anything that has a ``str``.
-        limit: characters at most; longer text is cut and ends with "…".
+        limit: characters at most. Of longer text the middle is replaced by "…", as a message ends with what to do and
+            names differ at their ends.
     """
     whole = str(text)
     safe = _UNSAFE.sub(_escape, whole[: limit + 1])
-    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+    if len(safe) <= limit:
+        return safe
+    ending = limit // 3
+    last = _UNSAFE.sub(_escape, whole[len(whole) - ending :])
+    return f"{safe[: limit - 1 - ending]}…{last[len(last) - ending :]}"
 
 
 def shown(value: object, limit: int = 40) -> str:

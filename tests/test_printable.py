@@ -42,8 +42,12 @@ def test_plain_text_of_any_language_stays_as_it_is(text):
 def test_escapes_and_length():
     assert printable(HOSTILE) == SAFE
     assert printable("a\tb\r\n\u2028\U000e0041") == r"a\tb\r\n\u2028\U000e0041"
-    assert printable("x" * 2_000_000) == "x" * (LONGEST - 1) + "…"
-    assert printable("\n" * 10, limit=5) == "\\n\\n…"
+    assert (
+        printable("x" * 2_000_000 + "; do this")
+        == "x" * (LONGEST - 1 - LONGEST // 3) + "…" + "x" * (LONGEST // 3 - 9) + "; do this"
+    )
+    assert printable("\n" * 10, limit=6) == "\\n\\…\\n"
+    assert len(printable("\n" * 10_000)) == LONGEST
     assert shown(HOSTILE, 200) == "'" + SAFE.replace(r"\n", " ") + "'"
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradmidi.cli.options import add_sine_options, add_sound_options
+from gradmidi.cli.options import add_file_options, add_sound_options
 from gradmidi.cli.streams import silence
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.printable import printable
@@ -123,7 +123,7 @@ def _later(args: argparse.Namespace, recording: Path, targets: dict[str, Path]) 
         words += [f"--{kind}", str(path)]
     options = argparse.ArgumentParser(add_help=False)
     add_sound_options(options)
-    add_sine_options(options)
+    add_file_options(options)
     for action in options._actions:
         value = getattr(args, action.dest)
         if value != action.default:

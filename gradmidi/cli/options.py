@@ -49,18 +49,31 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
 
 
-def add_sine_options(parser: argparse.ArgumentParser) -> None:
-    """How the exact sine is written, for the commands that write it."""
-    sine = parser.add_argument_group("sine")
-    sine.add_argument("--container", metavar="NAME", default="float", help="of the sine: float (default) or post")
-    sine.add_argument("--nonfinite", metavar="HOW", help="in the sine: alarm or keep the formula's samples")
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """How the exact sine and the picture are written, for the commands that write them."""
+    files = parser.add_argument_group("sine and picture")
+    files.add_argument("--container", metavar="NAME", default="float", help="of the sine: float (default) or post")
+    files.add_argument("--nonfinite", metavar="HOW", help="in the sine: alarm or keep the formula's samples")
+    files.add_argument("--plot-size", metavar="WxH", help="of the picture, in pixels (default: 1560x840)")
 
 
-def check_sine_options(args: argparse.Namespace) -> None:
-    """Raises :class:`InputError` for a container or a choice that does not exist."""
+def check_file_options(args: argparse.Namespace) -> None:
+    """Raises :class:`InputError` for a container, a choice or a size that does not exist."""
     from gradmidi.outputs.sine import check_choices
 
     check_choices(args.container, args.nonfinite)
+    chosen_size(args)
+
+
+def chosen_size(args: argparse.Namespace) -> tuple[int, int]:
+    """Pixels of the picture, width and height.
+
+    Raises:
+        InputError: it is not a size.
+    """
+    from gradmidi.outputs.picture import DEFAULT_SIZE, parse_size
+
+    return DEFAULT_SIZE if args.plot_size is None else _of_option("--plot-size", lambda: parse_size(args.plot_size))
 
 
 def compose_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -141,9 +141,10 @@ def _sine_steps(job: Job) -> Recording:
 
 
 def _write_picture(job: Job, path: Path) -> Written:
+    from gradmidi.cli.options import chosen_size
     from gradmidi.outputs.picture import save_picture
 
-    save_picture(job.score, job.recording, path)
+    save_picture(job.score, job.recording, path, chosen_size(job.args))
     drawn = any(abs(value) < float("inf") for value in job.recording.metrics.get("loss", ()))
     return Written("picture", str(path), None, "piano roll" + " and loss" * drawn)
 

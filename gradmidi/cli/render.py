@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gradmidi.cli.options import add_output_options, add_sine_options, add_sound_options
+from gradmidi.cli.options import add_file_options, add_output_options, add_sound_options
 from gradmidi.cli.source_options import SOURCES, add_source_options, read_recording
 from gradmidi.errors import InputError
 
@@ -12,7 +12,7 @@ TARGETS = (
     ("mid", "a Standard MIDI File"),
     ("wav", "sound through a SoundFont: .wav, .flac, .ogg or .mp3"),
     ("sine", "the 2019 post's exact sine as .wav"),
-    ("plot", "a piano roll as .png or .svg"),
+    ("plot", "a piano roll as .png, .svg or .pdf"),
 )
 
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="FILE", help=help_line)
     add_source_options(parser)
     add_sound_options(parser)
-    add_sine_options(parser)
+    add_file_options(parser)
     add_output_options(parser)
 
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from gradmidi.cli.console import Reporter
-    from gradmidi.cli.options import check_sine_options, chosen_layers, compose_recording
+    from gradmidi.cli.options import check_file_options, chosen_layers, compose_recording
     from gradmidi.cli.perform import Job, check_targets, report, write_all
     from gradmidi.files.destination import is_standard_output
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if not targets:
         raise InputError("say what to make: --mid FILE, --wav FILE, --sine FILE or --plot FILE")
     check_targets(targets)
-    check_sine_options(args)
+    check_file_options(args)
     reporter = Reporter(args)
     reporter.leaves_stdout = any(map(is_standard_output, targets.values()))
     recording = chosen_layers(args, read_recording(args, args.recording))

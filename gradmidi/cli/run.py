@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradmidi.cli.live_options import add_live_options, check_live_options
-from gradmidi.cli.options import add_sine_options, add_sound_options
+from gradmidi.cli.options import add_file_options, add_sound_options
 from gradmidi.cli.render import TARGETS
 from gradmidi.errors import InputError
 from gradmidi.printable import printable
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors and what the script says")
     add_live_options(parser)
     add_sound_options(parser)
-    add_sine_options(parser)
+    add_file_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,12 +90,12 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
     import shlex
 
     from gradmidi.cli.live_options import live_arguments
-    from gradmidi.cli.options import check_sine_options, chosen_duration, compose_options
+    from gradmidi.cli.options import check_file_options, chosen_duration, compose_options
     from gradmidi.session import OWN_PORT
     from gradmidi.unattended.handover import Handover
 
     chosen_duration(args)
-    check_sine_options(args)
+    check_file_options(args)
     args.soundfont = args.soundfont and str(Path(args.soundfont).resolve())
     composing = compose_options(args)
     live = None if args.live is None else args.live or OWN_PORT

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradmidi.cli.live_options import add_live_options, check_live_options
-from gradmidi.cli.options import add_output_options, add_sine_options, add_sound_options
+from gradmidi.cli.options import add_file_options, add_output_options, add_sound_options
 from gradmidi.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_live_options(parser)
     add_sound_options(parser)
-    add_sine_options(parser)
+    add_file_options(parser)
     add_output_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli import DONE, INTERRUPTED
     from gradmidi.cli.console import Reporter
-    from gradmidi.cli.options import check_layers, check_sine_options, chosen_layers, compose_options, compose_recording
+    from gradmidi.cli.options import check_file_options, check_layers, chosen_layers, compose_options, compose_recording
     from gradmidi.cli.perform import Job, Written, report, write_all
     from gradmidi.experiments.digits import load_digits
     from gradmidi.experiments.settings import LAYERS
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     reporter = Reporter(args)
     settings = _settings(args)
     check_live_options(args, METRICS)
-    check_sine_options(args)
+    check_file_options(args)
     compose_options(args)
     check_layers(args, LAYERS)
     folder = Path(args.out)

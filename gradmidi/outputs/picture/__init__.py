@@ -1,0 +1,129 @@
+"""Score and recording → a picture: a piano roll on a real frequency axis, the loss under it, what went wrong above."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradmidi.errors import InputError
+from gradmidi.files import whole_file
+from gradmidi.files.destination import is_stream
+from gradmidi.outputs.picture.canvas import PLAIN, UNDATED, new_figure, quiet_matplotlib
+from gradmidi.outputs.picture.layout import LABELS, POINTS, add_axes, heights, text_width
+from gradmidi.outputs.picture.pitch_axis import draw_pitch_axis, pitch_labels
+from gradmidi.outputs.picture.roll import draw_roll, legend_names
+from gradmidi.outputs.picture.trouble import KINDS, LETTERS, draw_trouble, kinds_of
+from gradmidi.printable import printable, shown
+from gradmidi.recording import Recording
+from gradmidi.score import Marks, Score
+
+FORMATS = (".png", ".svg", ".pdf")
+DEFAULT_SIZE = (1560, 840)  # pixels, width and height
+SMALLEST, LARGEST = 400, 8_000  # pixels
+MOST_STEPS = 10  # with a label
+TITLE = 7.5  # points that a letter of the title takes, more or less
+_SIZE = re.compile(r"(\d{1,9})\s*[x×X]\s*(\d{1,9})", re.ASCII)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels of a text such as ``1600x900``.
+
+    Raises:
+        InputError: it is not such a text, or a side is shorter or longer than pictures can be.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise InputError(f"{shown(text)} is not a size; give width and height in pixels, such as 1600x900")
+    size = int(found[1]), int(found[2])
+    if not SMALLEST <= min(size) <= max(size) <= LARGEST:
+        raise InputError(f"a picture of {text} cannot be drawn; each side can have {SMALLEST} to {LARGEST:,} pixels")
+    return size
+
+
+def save_picture(score: Score, recording: Recording, path: str | Path, size: tuple[int, int] = DEFAULT_SIZE) -> None:
+    """Draw ``score`` over time, with the loss of ``recording`` where it has one; .png, .svg or .pdf by the ending.
+
+    Args:
+        score: what is drawn.
+        recording: what it was composed from.
+        path: the file, whole or not there at all; a device gets a .png.
+        size: pixels, width and height, as which .svg and .pdf are seen where 120 are an inch.
+
+    Raises:
+        InputError: another ending, or the file cannot be written.
+        MissingPartError: matplotlib is not installed, or does not load.
+    """
+    target = Path(path)
+    kind = target.suffix.lower()[1:] if not is_stream(target) else "png"
+    if f".{kind}" not in FORMATS:
+        raise InputError(f"{target}: pictures are written as {', '.join(FORMATS)}")
+    with quiet_matplotlib():
+        figure = new_figure(size)
+        _draw(figure, score, recording)
+        with whole_file(target) as file:
+            figure.savefig(file, format=kind, metadata=UNDATED.get(kind))
+
+
+def _draw(figure: Any, score: Score, recording: Recording) -> None:
+    loss = recording.metrics.get("loss")
+    found = kinds_of(score)
+    parts = heights(figure, len(found), loss is not None and bool(np.isfinite(loss).any()))
+    pitches = pitch_labels(score, parts.roll)
+    labels = {LABELS: pitches.values(), LETTERS: [KINDS[kind].name for kind in found]}
+    axes = add_axes(figure, parts, labels, legend_names(score))
+    draw_roll(axes["roll"], score, parts.roll)
+    draw_pitch_axis(axes["roll"], score, pitches)
+    if "trouble" in axes:
+        draw_trouble(axes["trouble"], score, recording)
+    if "loss" in axes:
+        _draw_loss(axes["loss"], score, recording)
+    for kind in found:
+        for each in axes.values():
+            each.axvline(score.marks.of(kind).time[0], color=KINDS[kind].colour, linewidth=0.8, linestyle=":")
+    *_, lowest = axes.values()
+    lowest.set_xlabel("time in s")
+    _draw_top(next(iter(axes.values())), score)
+
+
+def _draw_top(axes: Any, score: Score) -> None:
+    """The piece's name, in small what its pitches mean, and step numbers to find a place in the recording."""
+    place = axes.get_position()
+    height = axes.figure.get_figheight() * POINTS
+    most = int((1 - place.x0) * axes.figure.get_figwidth() * POINTS / TITLE)
+    for text, below, size, colour in ((score.title, 24, 13, "black"), (score.about, 38, 9, "#555555")):
+        axes.figure.text(place.x0, 1 - below / height, printable(text, most), fontsize=size, color=colour, **PLAIN)
+    marks = _labelled_steps(axes, score.marks.of("step"))
+    steps = axes.secondary_xaxis("top")
+    steps.set_xticks(marks.time, [str(step) for step in marks.step.tolist()])
+    steps.set_xlabel("optimizer step")
+
+
+def _labelled_steps(axes: Any, marks: Marks) -> Marks:
+    """Of the steps that are marked those nearest to round numbers, as many as have room."""
+    from matplotlib.ticker import MaxNLocator
+
+    if not len(marks):
+        return marks
+    room = axes.get_position().width * axes.figure.get_figwidth() * POINTS
+    most = room / (2 * text_width(axes.figure, "0" * len(str(marks.step.max())), LABELS))
+    wanted = MaxNLocator(int(np.clip(most, 1, MOST_STEPS)), integer=True).tick_values(marks.step[0], marks.step.max())
+    # A run that was resumed may have counted some steps twice: the first place counts.
+    at = np.searchsorted(np.maximum.accumulate(marks.step), wanted)
+    return marks[np.unique(at[at < len(marks)])]
+
+
+def _draw_loss(axes: Any, score: Score, recording: Recording) -> None:
+    marks = score.marks.of("loss")
+    loss = recording.metrics["loss"]
+    time = marks.time if len(marks) == len(loss) else np.linspace(0, score.length, len(loss), endpoint=False)
+    axes.plot(time, loss, color="#444444", linewidth=0.9)
+    finite = loss[np.isfinite(loss)]
+    if len(finite) and finite.max() > 50 * max(float(np.median(finite)), 1e-9):
+        logarithmic = {} if finite.min() > 0 else {"linthresh": max(float(np.median(finite)), 1e-3)}
+        axes.set_yscale("symlog" if logarithmic else "log", **logarithmic)
+        axes.yaxis.get_major_locator().set_params(numticks=4)
+    axes.set_ylabel("loss")
+    axes.grid(linewidth=0.4, alpha=0.5)

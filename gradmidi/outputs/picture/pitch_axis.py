@@ -1,0 +1,75 @@
+"""The axis of pitch: logarithmic in Hz, with as many marks as can be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.score import Score
+from gradmidi.theory.pitch import hz_to_key, key_to_hz, note_name
+
+MARGIN = 1.12  # above the highest tone and below the lowest, as a ratio
+WITHOUT_NOTES = (220.0, 880.0)  # Hz
+APART = 13.0  # points between two marks, at least
+MOST_TONES = 60  # that are considered one by one
+SPACINGS = (1, 2, 3, 4, 6, 12, 24, 36, 60, 120, 240, 600, 1200, 3600)  # semitones between marks that are no tones
+HIGHEST_NAMED = 128  # key from which on Hz alone are said
+LIMITS = (1e-300, 1e300)  # Hz that matplotlib can draw
+
+
+def limits(score: Score) -> tuple[float, float]:
+    """Lowest and highest Hz of the axis."""
+    sounding = score.frequency[score.pitched]
+    low, high = (sounding.min(), sounding.max()) if len(sounding) else WITHOUT_NOTES
+    return max(low / MARGIN, LIMITS[0]), min(high * MARGIN, LIMITS[1])
+
+
+def draw_pitch_axis(axes: Any, score: Score, labels: dict[float, str]) -> None:
+    """Scale, and the marks of :func:`pitch_labels`."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    axes.set_yscale("log", base=2)
+    axes.set_ylim(*limits(score))
+    axes.yaxis.set_major_locator(FixedLocator(list(labels)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FixedFormatter(list(labels.values())))
+    axes.set_ylabel("pitch: note and Hz")
+    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+
+
+def pitch_labels(score: Score, height: float) -> dict[float, str]:
+    """Hz to mark and the labels there; ``height`` is that of the axis in points."""
+    low, high = limits(score)
+    marked = marks(score.frequency[score.pitched], low, high, height)
+    return {hz: name_of(hz) for hz in marked.tolist()}
+
+
+def marks(sounding: NDArray[np.float64], low: float, high: float, height: float) -> NDArray[np.float64]:
+    """Hz to mark: of few tones those that sound most often, else every so many semitones."""
+    tones, counts = np.unique(np.round(sounding, 6), return_counts=True)
+    nearest = APART / height * np.log2(high / low)  # octaves
+    if 0 < len(tones) <= MOST_TONES:
+        return _that_fit(tones[np.argsort(-counts, kind="stable")], nearest)
+    keys = hz_to_key(np.array([low, high]))
+    for semitones in SPACINGS:
+        if semitones / 12 >= nearest:
+            break
+    return key_to_hz(np.arange(np.ceil(keys[0] / semitones), np.floor(keys[1] / semitones) + 1) * semitones)
+
+
+def name_of(hz: float) -> str:
+    """A note and its Hz, or the Hz alone where notes have no common names."""
+    key = float(hz_to_key(hz))
+    amount = f"{hz:,.0f}" if 20 <= hz < 1e6 else f"{hz:.3g}"
+    return f"{note_name(key)}  {amount}" if -HIGHEST_NAMED < key < HIGHEST_NAMED else amount
+
+
+def _that_fit(tones: NDArray[np.float64], nearest: float) -> NDArray[np.float64]:
+    """Of tones in order of importance all that are ``nearest`` octaves or more from the chosen ones before."""
+    chosen: list[float] = []
+    for tone in tones.tolist():
+        if all(abs(np.log2(tone / other)) >= nearest for other in chosen):
+            chosen.append(tone)
+    return np.array(sorted(chosen))

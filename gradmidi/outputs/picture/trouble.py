@@ -1,0 +1,142 @@
+"""What went wrong, in a strip of its own above the notes: a row for each kind, a bar for each stretch of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.outputs.picture.canvas import PLAIN
+from gradmidi.outputs.picture.layout import POINTS, text_width
+from gradmidi.printable import printable
+from gradmidi.recording import Recording
+from gradmidi.score import Marks, Score
+
+RED, GREY = "#B00000", "#606060"
+MERGED = 1 / 250  # of the whole length; stretches with less between them are drawn as one
+LETTERS = 8.0  # points
+LONGEST_TEXT = 70  # characters
+SYMBOL = 9.0  # points
+
+
+class Kind(NamedTuple):
+    """A kind of trouble: its symbol, colour, name, and whether a recording's norm is of that kind."""
+
+    symbol: str
+    colour: str
+    name: str
+    is_it: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None
+
+
+KINDS = {
+    "nan": Kind("x", RED, "NaN", np.isnan),
+    "inf": Kind("^", RED, "Inf", np.isinf),
+    "explosion": Kind("*", RED, "explosion"),
+    "zero": Kind("v", GREY, "exactly zero"),
+    "resumed": Kind("|", GREY, "resumed"),
+}
+
+
+class Stretches(NamedTuple):
+    """Times in s, each (S,), from the first step of a stretch to the end of its last."""
+
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+
+
+def kinds_of(score: Score) -> list[str]:
+    """The kinds that a score has, in the order of their rows."""
+    return [kind for kind in KINDS if len(score.marks.of(kind))]
+
+
+def draw_trouble(axes: Any, score: Score, recording: Recording) -> None:
+    """A row for each kind."""
+    found = kinds_of(score)
+    scale = axes.get_position().width * axes.figure.get_figwidth() * POINTS / (score.length or 1.0)
+    for row, kind in enumerate(found):
+        marks = score.marks.of(kind)
+        there = stretches(marks.time, score)
+        _draw_row(axes, row, KINDS[kind], there, scale)
+        _say_first(axes, row, KINDS[kind], there, _words(marks, kind, recording), scale)
+    axes.set_ylim(len(found) - 0.5, -0.5)
+    axes.set_yticks(range(len(found)), [KINDS[kind].name for kind in found], fontsize=LETTERS)
+    for tick, kind in zip(axes.get_yticklabels(), found, strict=True):
+        tick.set_color(KINDS[kind].colour)
+    axes.tick_params(left=False, bottom=False, labelbottom=False)
+    axes.spines[:].set_visible(False)
+
+
+def stretches(time: NDArray[np.float64], score: Score) -> Stretches:
+    """Marks at consecutive steps, and those that a picture cannot tell from such, as stretches."""
+    steps = step_times(score)
+    ends = np.r_[steps[1:], max(score.length, steps[-1])]
+    at = np.unique(np.searchsorted(steps, time + 1e-9, side="right") - 1)
+    starts, stops = steps[at], ends[at]
+    new = np.r_[True, starts[1:] - stops[:-1] > MERGED * score.length]
+    first = np.flatnonzero(new)
+    return Stretches(starts[first], stops[np.r_[first[1:] - 1, len(at) - 1]])
+
+
+def step_times(score: Score) -> NDArray[np.float64]:
+    """When each step of a score that is heard or marked begins, s, ascending."""
+    marks = score.marks
+    steps, times = np.r_[score.step, marks.step], np.r_[score.onset, marks.time]
+    order = np.lexsort((times, steps))
+    first = np.r_[True, np.diff(steps[order]) != 0][: len(order)]
+    return np.unique(np.r_[0.0, times[order][first]])
+
+
+def _words(marks: Marks, kind: str, recording: Recording) -> str:
+    """The first of its kind in words, and how many steps have it."""
+    is_it = KINDS[kind].is_it
+    steps = len(np.unique(marks.step))
+    if is_it is not None:
+        steps = int((is_it(recording.norms) & ~recording.gaps).any(axis=1).sum())
+    first = printable(str(marks.text[0]), LONGEST_TEXT)
+    return first + (f"; in {steps:,} steps" if steps > 1 and kind != "zero" else "")
+
+
+def _draw_row(axes: Any, row: int, kind: Kind, there: Stretches, scale: float) -> None:
+    """Bars, and a symbol where a bar is too short to be seen; ``scale`` is in points per s."""
+    lengths = there.ends - there.starts
+    long = lengths * scale > SYMBOL
+    axes.barh(np.full(long.sum(), row), lengths[long], left=there.starts[long], height=0.7, color=kind.colour)
+    axes.plot(there.starts[~long], np.full((~long).sum(), row), kind.symbol, color=kind.colour, clip_on=False)
+
+
+class Place(NamedTuple):
+    """Where a text may stand: room in points, time in s, points away from there, and on which ground."""
+
+    room: float
+    time: float
+    shift: float
+    align: str
+    on_bar: bool = False
+
+
+def _say_first(axes: Any, row: int, kind: Kind, there: Stretches, text: str, scale: float) -> None:
+    """Put the text where there is room for it, cut where there is none for all of it."""
+    needed = text_width(axes.figure, text, LETTERS)
+    places = _places(there, axes.get_xlim()[1], scale)
+    place = next((one for one in places if one.room >= needed), max(places))
+    if place.room < needed:
+        text = text[: max(1, int(len(text) * place.room / needed) - 1)] + "…"
+    box = {"facecolor": "none" if place.on_bar else "white", "edgecolor": "none", "alpha": 0.85, "pad": 1}
+    where = {"xytext": (place.shift, 0), "textcoords": "offset points", "ha": place.align, "va": "center"}
+    colour = "white" if place.on_bar else kind.colour
+    axes.annotate(text, (place.time, row), **where, fontsize=LETTERS, color=colour, bbox=box, **PLAIN)
+
+
+def _places(there: Stretches, edge: float, scale: float) -> list[Place]:
+    """Behind the first stretch, before it, in it and behind the last, in this order of preference."""
+    start, end, last = there.starts[0], there.ends[0], there.ends[-1]
+    after = there.starts[1] if len(there.starts) > 1 else edge
+    beside = SYMBOL * (0.5 if (end - start) * scale > SYMBOL else 1)
+    return [
+        Place((after - end) * scale - 2 * SYMBOL, end, beside, "left"),
+        Place(start * scale - SYMBOL, start, -beside, "right"),
+        Place((end - start) * scale - SYMBOL, start, SYMBOL / 2, "left", on_bar=True),
+        Place((edge - last) * scale - SYMBOL, last, SYMBOL, "left"),
+    ]
