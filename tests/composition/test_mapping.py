@@ -161,4 +161,4 @@ def test_bad_ranges():
 def test_norms_at_the_ends_of_a_float_are_composed_without_a_warning(norms):
     recording = Recording.from_arrays(np.array(norms)[:, None], ["a"])
     for mapping in ("log", "post", "adaptive", "rank"):
-        assert np.isfinite(compose(recording, mapping=mapping).hz).all()
+        assert np.isfinite(compose(recording, mapping=mapping).frequency).all()
