@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradmidi.errors import InputError
+from gradmidi.errors import InputError, warn
 from gradmidi.forking import keep_from_children
 from gradmidi.integrations import framework
 from gradmidi.measure.layers import Layer, chosen
-from gradmidi.measure.meter import Meter, say_once_and_stop, warn
+from gradmidi.measure.meter import Meter, say_once_and_stop
 from gradmidi.measure.reading import LocalReader, Reader, Reading
 from gradmidi.measure.row import RowMaker, StepNorms
 from gradmidi.recording.csv_writer import METRICS

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from gradmidi.measure.standing_in import StandIn
+from gradmidi.measure.steps import StandIn
 
 
 def scalars_of(optimizer: Optimizer) -> dict[str, float | Tensor]:

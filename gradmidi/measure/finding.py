@@ -1,4 +1,4 @@
-"""From bare optimizers to the model that they train, so that layers get the names that the script gave them."""
+"""From wrapped optimizers to bare ones, and from these to the model that they train, with the script's own names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,42 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gradmidi.errors import InputError
 from gradmidi.measure.names import WRAPPERS
-from gradmidi.measure.steps import raw_optimizer
+
+
+def raw_optimizer(optimizer: Any) -> Optimizer:
+    """The torch optimizer inside all wrappers: Accelerate's, Lightning's, SAM, Lookahead and others that keep one.
+
+    Raises:
+        InputError: there is none.
+    """
+    passed = {id(optimizer)}
+    while (inner := _inner(optimizer)) is not None and id(inner) not in passed:
+        passed.add(id(inner))
+        optimizer = inner
+    if not isinstance(optimizer, Optimizer):
+        raise InputError(
+            f"{type(optimizer).__name__} is not a torch.optim optimizer; give the one that updates the model"
+        )
+    return optimizer
+
+
+def _inner(optimizer: Any) -> Optimizer | None:
+    """The one optimizer that is kept inside under whatever name and updates at least the same parameters."""
+    if isinstance(named := getattr(optimizer, "optimizer", None), Optimizer):
+        return named
+    # By type() rather than isinstance, which would ask lazy proxies for their class and so wake them.
+    attributes = getattr(optimizer, "__dict__", {}).values()
+    kept = {id(one): one for one in attributes if issubclass(type(one), Optimizer)}
+    if len(kept) != 1:
+        return None
+    (inner,) = kept.values()
+    return inner if _updated_by(optimizer) <= _updated_by(inner) else None
+
+
+def _updated_by(optimizer: Any) -> set[int]:
+    return {id(parameter) for group in getattr(optimizer, "param_groups", ()) for parameter in group["params"]}
 
 
 def living_optimizers(*first: Optimizer) -> list[Optimizer]:

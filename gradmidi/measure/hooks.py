@@ -11,13 +11,14 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from gradmidi.errors import warn
 from gradmidi.forking import keep_from_children
 from gradmidi.measure.amp import WatchedStep, scale_of, scales_itself
-from gradmidi.measure.backward import AfterBackward
-from gradmidi.measure.meter import Meter, say_once_and_stop, warn
+from gradmidi.measure.meter import Meter, say_once_and_stop
 from gradmidi.measure.quick import Hook, Refit, quick_hook
 from gradmidi.measure.reading import Reading
 from gradmidi.measure.steps import (
+    AfterBackward,
     after_first_call,
     closure_of,
     inside,

@@ -1,22 +1,24 @@
-"""Meter: puts readings of several optimizers together to rows and hands these on, in order, as they arrive."""
+"""Meter: reads each optimizer's parameters at its steps, makes a row of the readings and hands it on, in order."""
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from gradmidi.errors import TrainingWarning
+from gradmidi.errors import warn
+from gradmidi.measure.amp import scalars_of
+from gradmidi.measure.distributed import is_sharded
+from gradmidi.measure.layers import Layer
 from gradmidi.measure.reading import LocalReader, Reader, Reading
-from gradmidi.measure.row import RowMaker, StepNorms, widened
+from gradmidi.measure.row import RATE, RowMaker, StepNorms, widened
 
 
 class Source(Protocol):
-    """Something that can be read once a step."""
+    """Something that can be read once per step."""
 
     positions: Sequence[int]
     reader: Reader
@@ -171,11 +173,65 @@ class Meter:
 
 
 def say_once_and_stop(error: Exception) -> None:
-    """The one warning that stands for an own error."""
+    """The one warning that stands for an error of ours."""
     warn(f"gradmidi stopped measuring, the training goes on: {type(error).__name__}: {error}")
 
 
-def warn(message: str) -> None:
-    """A :class:`TrainingWarning`; where someone turned warnings into errors, not even that may stop a training."""
-    with suppress(TrainingWarning):
-        warnings.warn(message, TrainingWarning, stacklevel=3)
+class OptimizerPart:
+    """A :class:`Source`: the measured parameters that one optimizer updates; follows groups that are added to it later.
+
+    Args:
+        optimizer: whose parameters.
+        layers: all measured layers; a parameter's position counts through them.
+        terms: what is read of each parameter.
+        needs_rates: whether the layers' learning rates come along.
+
+    Attributes:
+        positions: (K,) where the optimizer's parameters stand among all P.
+    """
+
+    def __init__(self, optimizer: Optimizer, layers: Sequence[Layer], terms: Sequence[str], needs_rates: bool) -> None:
+        self.optimizer = optimizer
+        self.positions: Sequence[int] = ()
+        self.reader: Reader
+        self._layers = layers
+        self._terms = terms
+        self._needs_rates = needs_rates
+        self._rates: dict[str, int] = {}
+        self._known: list[int] = []
+        self._follow()
+
+    def read(self, notes: Mapping[str, float | Tensor]) -> Reading:
+        """Start reading, with ``notes`` aboard."""
+        if [len(group["params"]) for group in self.optimizer.param_groups] != self._known:
+            self._follow()
+        scalars = {**notes, **scalars_of(self.optimizer)}
+        if self._needs_rates:
+            groups = self.optimizer.param_groups
+            scalars |= {RATE + layer: groups[index]["lr"] for layer, index in self._rates.items()}
+        return self.reader.read(scalars)
+
+    def complete(self, reading: Reading, notes: Mapping[str, float | Tensor]) -> Reading:
+        """A reading that was started before the step, with what is known at the step."""
+        late = {name: value for name, value in scalars_of(self.optimizer).items() if name != "grad_scale"}
+        return self.reader.copies.add(reading, {**notes, **late})
+
+    def _follow(self) -> None:
+        groups = self.optimizer.param_groups
+        self._known = [len(group["params"]) for group in groups]
+        group_of = {id(parameter): index for index, group in enumerate(groups) for parameter in group["params"]}
+        everything = [(layer.name, parameter) for layer in self._layers for parameter in layer.parameters]
+        positions = [i for i, (_, parameter) in enumerate(everything) if id(parameter) in group_of]
+        owned = [everything[i] for i in positions]
+        whole = range(len(everything))
+        self.positions = whole if positions == list(whole) else positions
+        self._rates = {name: group_of[id(parameter)] for name, parameter in reversed(owned)}
+        self.reader = _reader([parameter for _, parameter in owned], self._terms)
+
+
+def _reader(parameters: Sequence[nn.Parameter], terms: Sequence[str]) -> Reader:
+    if any(is_sharded(parameter) for parameter in parameters):
+        from gradmidi.measure.sharded import ShardedReader
+
+        return ShardedReader(parameters, terms)
+    return LocalReader(parameters, terms)

@@ -9,20 +9,16 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from gradmidi.errors import InputError
+from gradmidi.errors import InputError, warn
 from gradmidi.measure.amp import scales_itself
+from gradmidi.measure.distributed import is_sharded, obstacle, records_here, saying_what_is_unheard
+from gradmidi.measure.finding import raw_optimizer
 from gradmidi.measure.hooks import StepHooks
-from gradmidi.measure.joining import JoinHooks
-from gradmidi.measure.layers import LayerChoice
-from gradmidi.measure.meter import Meter, warn
-from gradmidi.measure.models import check_model
-from gradmidi.measure.part import OptimizerPart
-from gradmidi.measure.roster import Roster, joined
+from gradmidi.measure.joining import JoinHooks, Roster, joined
+from gradmidi.measure.layers import LayerChoice, check_model
+from gradmidi.measure.meter import Meter, OptimizerPart
 from gradmidi.measure.row import RowMaker, StepNorms, narrowed
-from gradmidi.measure.setups import is_sharded, obstacle, records_here
 from gradmidi.measure.silence import Scene, versions_of, why_silent
-from gradmidi.measure.steps import raw_optimizer
-from gradmidi.measure.unheard import saying_what_is_unheard
 
 WHEN = ("after-clip", "before-clip")
 

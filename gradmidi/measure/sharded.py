@@ -10,9 +10,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from gradmidi.measure.meter import warn
+from gradmidi.errors import warn
+from gradmidi.measure.distributed import is_sharded
 from gradmidi.measure.reading import HostCopies, Reading, stored_values
-from gradmidi.measure.setups import is_sharded
 from gradmidi.measure.terms import TERMS, Batch
 
 SAME = 1e-3  # how far the gradients of a parameter that every rank has whole may differ, as a share of their size

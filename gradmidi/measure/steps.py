@@ -1,53 +1,22 @@
-"""Where in an optimizer step its gradients are final: before it, or after its closure."""
+"""Where in an optimizer step its gradients are final: before it, after its closure, or before any clipping.
+
+And how one is told of it: the end of a backward pass, and what stands in for a method of someone else's object.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FrameType
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
-
-from gradmidi.errors import InputError
+from torch.utils.hooks import RemovableHandle
 
 # The code of the function that torch wraps around every ``step`` to run its hooks.
 HOOKED_STEP: CodeType = Optimizer.profile_hook_step(lambda: None).__code__
-
-
-def raw_optimizer(optimizer: Any) -> Optimizer:
-    """The torch optimizer inside all wrappers: Accelerate's, Lightning's, SAM, Lookahead and others that keep one.
-
-    Raises:
-        InputError: there is none.
-    """
-    passed = {id(optimizer)}
-    while (inner := _inner(optimizer)) is not None and id(inner) not in passed:
-        passed.add(id(inner))
-        optimizer = inner
-    if not isinstance(optimizer, Optimizer):
-        raise InputError(
-            f"{type(optimizer).__name__} is not a torch.optim optimizer; give the one that updates the model"
-        )
-    return optimizer
-
-
-def _inner(optimizer: Any) -> Optimizer | None:
-    """The one optimizer that is kept inside under whatever name and updates at least the same parameters."""
-    if isinstance(named := getattr(optimizer, "optimizer", None), Optimizer):
-        return named
-    # By type() rather than isinstance, which would ask lazy proxies for their class and so wake them.
-    attributes = getattr(optimizer, "__dict__", {}).values()
-    kept = {id(one): one for one in attributes if issubclass(type(one), Optimizer)}
-    if len(kept) != 1:
-        return None
-    (inner,) = kept.values()
-    return inner if _parameters(optimizer) <= _parameters(inner) else None
-
-
-def _parameters(optimizer: Any) -> set[int]:
-    return {id(parameter) for group in getattr(optimizer, "param_groups", ()) for parameter in group["params"]}
 
 
 def closure_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[..., Any] | None:
@@ -121,3 +90,75 @@ def is_nested(optimizer: Optimizer) -> bool:
         running += frame.f_code is HOOKED_STEP and frame.f_locals.get("self") is optimizer
         frame = frame.f_back
     return running > 1
+
+
+class AfterBackward:
+    """Calls ``then`` once at the end of every backward pass that reaches one of the parameters.
+
+    DistributedDataParallel has averaged the gradients by then. Under FSDP2 it never fires.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], then: Callable[[], None]) -> None:
+        self._then = then
+        self._task = -1
+        self._hooks: list[RemovableHandle] = []
+        self.add(parameters)
+
+    def add(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Wait for these parameters too."""
+        self._hooks += [
+            parameter.register_post_accumulate_grad_hook(self._reached)  # type: ignore[no-untyped-call]
+            for parameter in parameters
+            if parameter.requires_grad
+        ]
+
+    def remove(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+
+    def _reached(self, parameter: Tensor) -> None:
+        task = torch._C._current_graph_task_id()
+        if task != self._task:
+            self._task = task
+            _at_end_of_backward(self._finished)
+
+    def _finished(self) -> None:
+        # DistributedDataParallel queues its averaging during the pass, so behind us: stand in line once more.
+        _at_end_of_backward(self._then)
+
+
+def _at_end_of_backward(call: Callable[[], None]) -> None:
+    torch.autograd.Variable._execution_engine.queue_callback(call)
+
+
+class StandIn:
+    """Hangs itself over ``owner.name``; a subclass is called in its place and calls :attr:`own`.
+
+    Several may be hung one over the other, and removed in any order. Pickles as the owner's own method, so that the
+    owner can be saved meanwhile.
+
+    Attributes:
+        own: what was there before, bound.
+        removed: whether it only passes calls on.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.own = getattr(owner, name)
+        self.removed = False
+        self._owner = owner
+        self._name = name
+        self._before = vars(owner).get(name)
+        setattr(owner, name, self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._owner, self._name)
+
+    def remove(self) -> None:
+        """Put back what was there before; one that another hangs over stays until that one goes, and is idle."""
+        self.removed = True
+        attributes = vars(self._owner)
+        while isinstance(top := attributes.get(self._name), StandIn) and top.removed:
+            delattr(self._owner, self._name)
+            if top._before is not None:
+                setattr(self._owner, self._name, top._before)

@@ -23,7 +23,7 @@ class RecordedElsewhere(Recording):
 
     def save(self, path: str | Path) -> None:
         """Say that nothing is saved here, and who does it."""
-        from gradmidi.measure.setups import rank
+        from gradmidi.measure.distributed import rank
 
         text = (
             f"gradmidi: rank {rank()} does not record, so {Path(path).name} is left to rank 0; "

@@ -211,7 +211,7 @@ class Session:
         play: tuple[str, Mapping[str, Any], Mapping[str, Any]] | None = None,
         tell: Callable[[str], object] | None = None,
     ) -> None:
-        from gradmidi.measure.setups import launched_rank, path_here, records_here
+        from gradmidi.measure.distributed import launched_rank, path_here, records_here
 
         if path is not None:
             check_recording_path(Path(path))
@@ -289,7 +289,7 @@ class Session:
     def play(self, port: str, live_options: Mapping[str, Any], composer_options: Mapping[str, Any]) -> None:
         """Play every step from now on on a MIDI port, on rank 0; the options are those of :func:`listen`."""
         from gradmidi.composition.composer import Composer
-        from gradmidi.measure.setups import sounds_here
+        from gradmidi.measure.distributed import sounds_here
         from gradmidi.outputs.live import LiveOutput
 
         composer = Composer(self.layers, **composer_options)
@@ -435,7 +435,7 @@ class Session:
             self._say_join(names, "not recorded")
 
     def _say_join(self, names: Sequence[str], fate: str) -> None:
-        from gradmidi.measure.roster import joined
+        from gradmidi.measure.joining import joined
 
         if not self._elsewhere:
             self._notice(f"{joined(names)} while training and {fate}; {self.join_remedy}")

@@ -8,11 +8,10 @@ from weakref import WeakSet
 
 from torch.optim import Optimizer
 
-from gradmidi.errors import InputError
+from gradmidi.errors import InputError, warn
+from gradmidi.measure.distributed import is_sharded, launched_rank
 from gradmidi.measure.finding import living_optimizers, model_of
-from gradmidi.measure.meter import warn
 from gradmidi.measure.probe import GradientProbe
-from gradmidi.measure.setups import is_sharded, launched_rank
 from gradmidi.session import Session
 from gradmidi.unattended.handover import Handover, claim_number, take, tell_of
 

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gradmidi.errors import TrainingWarning
-from gradmidi.measure.finding import living_optimizers
-from gradmidi.measure.steps import raw_optimizer
+from gradmidi.measure.finding import living_optimizers, raw_optimizer
 from gradmidi.session import listen
 from tests.measure.nets import small_net, weight_norms
 from tests.measure.sam import SAM
