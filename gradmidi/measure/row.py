@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.measure.layers import Layer
-from gradmidi.measure.quantities import quantities_named
+from gradmidi.measure.quantities import Quantity, Seen, quantities_named
 from gradmidi.measure.reading import Reading, numbers_of
 from gradmidi.measure.terms import JOINS, TERMS
 
@@ -67,16 +67,18 @@ class RowMaker:
         self.layers = tuple(layer.name for layer in layers)
         self._starts = np.cumsum([0, *(len(layer.parameters) for layer in layers)])[:-1]
         self._size = sum(len(layer.parameters) for layer in layers)
-        self._quantities = list(zip(quantities, quantities_named(quantities), strict=True))
-        self.terms = tuple(dict.fromkeys(term for _, quantity in self._quantities for term in quantity.terms))
-        self.needs_rates = any(quantity.needs_rates for _, quantity in self._quantities)
-        self.metrics = tuple(name for q, kind in self._quantities[1:] for name in self._columns(q, kind.per_layer))
+        self._quantities = quantities_named(quantities)
+        self._memories: list[dict[str, NDArray[np.float64]]] = [{} for _ in quantities]
+        self.terms = tuple(dict.fromkeys(term for quantity in self._quantities for term in quantity.terms))
+        self.needs_rates = any(quantity.needs_rates for quantity in self._quantities)
+        further = zip(quantities[1:], self._quantities[1:], strict=True)
+        self.metrics = tuple(column for name, quantity in further for column in self._columns(name, quantity))
         self.no_gaps = np.zeros(len(layers), dtype=bool)
         self.no_gaps.flags.writeable = False
         self.plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
 
-    def _columns(self, quantity: str, per_layer: bool) -> list[str]:
-        return [f"{quantity} {layer}" for layer in self.layers] if per_layer else [quantity]
+    def _columns(self, name: str, quantity: Quantity) -> list[str]:
+        return [f"{name} {layer}" for layer in self.layers] if quantity.per_layer else [name]
 
     def row(self, step: int, readings: Sequence[tuple[Sequence[int], Reading]]) -> StepNorms:
         """The row of one step.
@@ -107,7 +109,10 @@ class RowMaker:
             terms[name] = np.where(gaps, np.nan, joined)
         rates = np.array([scalars.pop(RATE + layer, np.nan) for layer in self.layers])
         with np.errstate(all="ignore"):
-            values = [quantity.of(terms, scalars, rates) for _, quantity in self._quantities]
+            values = [
+                quantity.formula(Seen(terms, scalars, rates, memory))
+                for quantity, memory in zip(self._quantities, self._memories, strict=True)
+            ]
         metrics = {name: value for name, value in scalars.items() if name != "grad_scale"}
         metrics |= zip(self.metrics, np.concatenate([[], *values[1:]]).tolist(), strict=True)
         return StepNorms(step, values[0].astype(np.float32), gaps, metrics)

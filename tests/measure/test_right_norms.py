@@ -454,7 +454,7 @@ def test_every_and_a_schedule() -> None:
         ({"every": 0}, "at least 1"),
         ({"when": "now"}, "after-clip"),
         ({"quantities": ["speed"]}, "no quantity"),
-        ({"quantities": ["loss"]}, "value a layer"),
+        ({"quantities": ["loss"]}, "value per layer"),
         ({"parameters": "some"}, "weights"),
         ({"layers": ["conv9"]}, "no layer fits"),
     ],
