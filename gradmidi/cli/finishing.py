@@ -89,19 +89,18 @@ def _say_findings(path: Path, reporter: Reporter) -> None:
 def _render(args: argparse.Namespace, recording: Path, targets: dict[str, Path], reporter: Reporter) -> None:
     """Make each file by itself, so that one that fails takes no other with it."""
     from gradmidi.cli.options import chosen_layers, compose_recording
-    from gradmidi.cli.perform import Job, say_heard, write_all
+    from gradmidi.cli.perform import WRITERS, Job, say_heard
     from gradmidi.recording import Recording
 
     first = chosen_layers(args, Recording.load(recording))
     job = Job(args, first, compose_recording(args, first), reporter)
     for kind, path in targets.items():
         try:
-            written = [item for item in write_all(job, {kind: path}) if item.written]
+            made = WRITERS[kind](job, path)
         except Exception as error:
             _last_words(f"{path} was not made: {_told(error)}{_later(args, recording, {kind: path})}")
             continue
-        for item in written:
-            reporter.say(f"{item.file}: {item.detail}")
+        reporter.say(f"{made.file}: {made.detail}")
     say_heard(job)
 
 

@@ -15,7 +15,6 @@ from gradmidi.cli.options import add_file_options, add_sound_options
 from gradmidi.cli.render import TARGETS
 from gradmidi.errors import InputError
 from gradmidi.printable import printable
-from gradmidi.recording.existing import EXISTING
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -41,7 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--existing",
         metavar="WHAT",
-        choices=EXISTING,
         default="keep",
         help="an earlier norms.csv: keep it as norms.1.csv (default), append to it or replace it",
     )
@@ -58,11 +56,13 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.finishing import finish
     from gradmidi.cli.perform import check_targets
     from gradmidi.files import check_folder
+    from gradmidi.recording.existing import check_existing
     from gradmidi.unattended.handover import give
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not command:
         raise InputError("say what to run: gradmidi run -- python train.py")
+    check_existing(args.existing)
     check_live_options(args, metrics=())
     check_folder(Path(args.out))
     targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}

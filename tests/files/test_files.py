@@ -370,11 +370,11 @@ def test_someone_who_holds_locks_holds_nobody_up(shared):  # noqa: F811
     thief.start()
     try:
         for _ in range(20):
-            save(shared / "a.csv")
+            compose(RECORDING).save_midi(shared / "a.mid")
     finally:
         stop.set()
         thief.join()
-    assert [path.name for path in shared.iterdir()] == ["a.csv"]
+    assert [path.name for path in shared.iterdir()] == ["a.mid"]
 
 
 def test_many_at_once_leave_one_whole_file(tmp_path):
