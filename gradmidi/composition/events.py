@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ ANOMALIES = ("nan", "inf", "explosion", "zero")
 
 EXPLOSION_RATIO = 20.0  # times the layer's running baseline
 BASELINE_WEIGHT = 0.1
+READABLE = 1e6  # a ratio beyond is told by its power of ten
 
 
 class Event(NamedTuple):
@@ -64,8 +66,8 @@ class Watch:
     def spot(self, recording: Recording) -> Spotted:
         """The same as a table, for blocks in which there may be very many."""
         norms = recording.norms
-        usual = np.exp(self._baseline.before(norms))
-        with np.errstate(over="ignore"):  # nothing is above what no float holds
+        with np.errstate(over="ignore"):  # next to the largest number nothing explodes
+            usual = np.exp(self._baseline.before(norms))
             exploding = np.isfinite(norms) & (norms > EXPLOSION_RATIO * usual)
         zero = norms == 0
         found = {
@@ -90,8 +92,14 @@ def _begins(now: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.boo
 
 def _text(kind: str, layer: str, step: int, norm: float, usual: float) -> str:
     if kind == "explosion":
-        with np.errstate(over="ignore", divide="ignore"):
-            return f"{layer} explodes at step {step}: {norm:.3g}, {norm / usual:.0f} times its usual"
+        return f"{layer} explodes at step {step}: {norm:.3g}, {_times(float(norm), float(usual))} times its usual"
     if kind == "zero":
         return f"{layer} has a gradient of exactly 0 from step {step}"
     return f"{'NaN' if kind == 'nan' else 'Inf'} in {layer} at step {step}"
+
+
+def _times(norm: float, usual: float) -> str:
+    ratio = norm / usual if usual else math.inf
+    if ratio == math.inf:
+        return "more than 1e+308"
+    return f"{ratio:.0f}" if ratio < READABLE else f"{ratio:.0e}"

@@ -58,8 +58,8 @@ class Grouping:
         if self.is_trivial:
             order = [group.layers[0] for group in self.groups]
             return recording.norms[:, order], recording.gaps[:, order]
-        squares = np.where(recording.gaps, 0.0, recording.norms) ** 2
-        norms = np.stack([np.sqrt(squares[:, group.layers].sum(axis=1)) for group in self.groups], axis=1)
+        known = np.where(recording.gaps, 0.0, recording.norms)
+        norms = np.stack([_root_sum_square(known[:, group.layers]) for group in self.groups], axis=1)
         gaps = np.stack([recording.gaps[:, group.layers].all(axis=1) for group in self.groups], axis=1)
         return np.where(gaps, np.nan, norms), gaps
 
@@ -68,6 +68,19 @@ class Grouping:
         count = sum(len(group.layers) for group in self.groups)
         voices = ", ".join(f"{group.name} ({len(group.layers)})" for group in self.groups)
         return f"{count} layers play as {len(self.groups)} voices, joined by root-sum-square: {voices}"
+
+
+def _root_sum_square(norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row of (N, K) norms, (N,); rows whose squares are beyond float64 are scaled before."""
+    with np.errstate(over="ignore", under="ignore"):
+        joined = np.asarray(np.sqrt((norms**2).sum(axis=1)))
+        largest = np.abs(norms).max(axis=1)
+        beyond = np.flatnonzero((np.isinf(joined) & np.isfinite(largest)) | ((joined == 0) & (largest > 0)))
+        if len(beyond):
+            shares = norms[beyond] / largest[beyond, np.newaxis]
+            scaled = largest[beyond] * np.sqrt((shares**2).sum(axis=1))
+            joined[beyond] = np.minimum(scaled, np.finfo(np.float64).max)
+    return joined
 
 
 def group_layers(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
+from gradmidi.printable import shown
 from gradmidi.recording.csv_reader import read_head, read_table
 from gradmidi.recording.existing import OTHER_WAYS, last_step
 from gradmidi.recording.names import STEP, columns_of, head_text
@@ -103,8 +104,8 @@ class RecordingWriter:
     def _difference(self, names: list[str]) -> str:
         here = _columns(self.layers, self.metrics)
         missing, other = ([name for name in a if name not in set(b)][:1] for a, b in ((here, names), (names, here)))
-        told = [f"it has no column {missing[0]!r}"] if missing else []
-        told += [f"this run has no {other[0]!r}"] if other else []
+        told = [f"it has no column {shown(missing[0])}"] if missing else []
+        told += [f"this run has no {shown(other[0])}"] if other else []
         return " and ".join(told or ["its columns stand in another order"])
 
     def append(

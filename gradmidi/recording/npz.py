@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ METRIC = "metric/"  # before the names of metrics, so that they meet no name of 
 ENDING = ".npy"
 NUMBERS, WHOLE, TRUTHS, TEXT = "iuf", "iu", "b", "U"  # kinds of NumPy's types
 MOST_MEMBERS = 100_000
+LONGEST_MEMBER = 1000  # characters of a name; zip has room for 65,535 bytes
 LARGER = {NUMBERS: 8, WHOLE: 8, TRUTHS: 1}  # bytes that a number takes at the end, however it is stored
 # Bytes of memory that the arrays may take together for a file of so many bytes; ours take about the file's size. What
 # JSON describes takes up to eight times the text, stored with four bytes per letter.
@@ -37,7 +39,8 @@ AT_LEAST, PER_BYTE = 2**25, 8
 # Everything that zipfile, its decompressors and NumPy's header parser raise for damaged or hostile bytes.
 DAMAGE = (
     *(ValueError, KeyError, TypeError, EOFError, AttributeError, IndexError, OverflowError, MemoryError, SyntaxError),
-    *(RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),  # RuntimeError: encrypted, unsupported, too deep
+    *(TokenError, struct.error, zipfile.BadZipFile, zlib.error),
+    RuntimeError,  # encrypted, unsupported, too deep
 )
 
 
@@ -80,7 +83,11 @@ def load_npz(source: Source) -> Recording:
         arrays = members.read("steps", WHOLE), members.read("norms", NUMBERS), metrics
         pairs = head["meta"].items() if isinstance(head["meta"], Mapping) else head["meta"]
         meta = {text_of_json(key): text_of_json(value) for key, value in pairs}
-        return Recording(layers, *arrays, meta, members.read("gaps", TRUTHS))
+        gaps = members.read("gaps", TRUTHS)
+        try:
+            return Recording(layers, *arrays, meta, gaps)
+        except InputError as error:  # shapes that do not fit together, layers of one name
+            raise InputError(f"{source.name}: {error}") from None
 
 
 class _Members:
@@ -137,7 +144,8 @@ def _metrics(head: Mapping[str, Any], archive: zipfile.ZipFile) -> dict[str, str
 
 def _is_member(name: str) -> bool:
     """Whether a name can be that of a file in an archive, and is read back as it is."""
-    return name.isascii() and name.isprintable() and not name.startswith("/") and not name.endswith(ENDING)
+    plain = name.isascii() and name.isprintable() and not name.startswith("/") and not name.endswith(ENDING)
+    return plain and len(name) <= LONGEST_MEMBER
 
 
 @contextmanager

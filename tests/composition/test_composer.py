@@ -1,5 +1,7 @@
 """Rows → notes: the post's timing, the same by blocks as at once, gaps and alarms."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -124,6 +126,21 @@ def test_voices_files_are_checked(tmp_path):
     path.write_text("")
     with pytest.raises(InputError, match=r"no \[\[voice\]\]"):
         load_parts(path)
+
+
+def test_the_largest_norms_and_the_least_step_compose_without_a_warning():
+    largest = np.finfo(np.float64).max
+    steps = np.array([-(2**63), 0, 2**63 - 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for mapping in ("log", "post", "adaptive", "rank"):
+            score = compose(Recording(("a", "b"), steps, np.full((3, 2), largest)), mapping=mapping)
+            assert np.isfinite(score.frequency).all()
+            swinging = Recording(("a", "b"), steps, [[5e-324, 1e308], [1e308, 5e-324], [0, 1]])
+            for voices in (2, 1):
+                score = compose(swinging, mapping=mapping, max_voices=voices)
+                assert np.isfinite(score.frequency).all()
+                assert not score.marks.of("inf", "nan")
 
 
 def test_unknown_names():

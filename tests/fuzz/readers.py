@@ -13,15 +13,17 @@ from tests.fuzz import seeds
 from tests.fuzz.mutators.archives import npz
 from tests.fuzz.mutators.chunks import midi, riff
 from tests.fuzz.mutators.events import events
+from tests.fuzz.mutators.folders import folder
 from tests.fuzz.mutators.idx import idx
-from tests.fuzz.mutators.objects import json_lines, toml
+from tests.fuzz.mutators.objects import dllogger_lines, json_lines, json_whole, toml
 from tests.fuzz.mutators.raw import RAW
-from tests.fuzz.mutators.tables import metadata, table
+from tests.fuzz.mutators.tables import metadata, points, table
 from tests.fuzz.mutators.text import TEXT
 from tests.fuzz.seeds import Files, Seeds
 
 Mutator = Callable[[bytes, Random], bytes]
 Use = Callable[[Path, Random], None]
+OF_FOLDER = 0.3  # of the mutants of folders, how many have another tree as well
 CHANGES = (1, 1, 1, 1, 2, 2, 3, 6)  # how many a mutant has
 
 
@@ -54,6 +56,12 @@ READERS: dict[str, Reader] = {
     "foreign-csv": Reader(seeds.foreign_csv, ((table,), (table,), TEXT, RAW), "log"),
     "jsonl": Reader(seeds.jsonl, ((json_lines,), (json_lines,), TEXT, RAW), "log"),
     "wandb": Reader(seeds.wandb, ((table,), (json_lines,), TEXT, RAW), "log"),
+    "json": Reader(seeds.json_files, ((json_whole,), (json_whole,), TEXT, RAW), "log"),
+    "dllogger": Reader(seeds.dllogger, ((dllogger_lines,), (dllogger_lines,), TEXT, RAW), "log"),
+    "trainer-folder": Reader(seeds.trainer, ((json_whole,), (json_whole,), TEXT, RAW), "log", folder=True),
+    "csv-folder": Reader(seeds.csv_logger, ((table,), (table,), TEXT, RAW), "log", folder=True),
+    "mlflow-folder": Reader(seeds.mlflow, ((points,), (points,), TEXT, RAW), "log", folder=True),
+    "tensorboard-folder": Reader(seeds.event_folders, ((events,), (events,), RAW), "log", folder=True),
     "tensorboard": Reader(seeds.event_files, ((events,), (events,), (events,), RAW), "log"),
     "scl": Reader(seeds.scl, (TEXT, TEXT, RAW), "scala"),
     "kbm": Reader(seeds.kbm, (TEXT, TEXT, RAW), "scala"),
@@ -63,10 +71,6 @@ READERS: dict[str, Reader] = {
     "sf2": Reader(seeds.soundfont, ((riff,), (riff,), (riff,), RAW), "soundfont"),
     "mnist": Reader(seeds.mnist, ((idx,), (idx,), (idx,), RAW), "digits", folder=True),
 }
-
-
-# Readers that are being mended; `make fuzz` reads them, the tests do so when their names are taken out here.
-NOT_YET = {"appended-to", "own-csv", "npz", "foreign-csv", "wandb", "tensorboard"}
 
 
 class Case(NamedTuple):
@@ -94,6 +98,8 @@ def make_case(name: str, seed: int, number: int) -> Case:
             content = files[file]
             assert content is not None
             files[file] = rng.choice(rng.choice(reader.mutators))(content, rng)
+        if reader.folder and rng.random() < OF_FOLDER:
+            files = folder(files, rng)
     return Case(files, target)
 
 

@@ -85,6 +85,75 @@ def wandb() -> list[Files]:
     ]
 
 
+def json_files() -> list[Files]:
+    """A list of objects, an object of objects, and the state of a Hugging Face Trainer."""
+    rows = [{"step": n, "loss": 1 / (n + 1), "grad_norm/a": n + 0.5, "grad_norm/b": 0.5} for n in range(STEPS)]
+    columns = {"step": list(range(STEPS)), "grad_norm/a": [0.5] * STEPS, "loss": [1.0] * STEPS}
+    return [
+        {"log.json": json.dumps(rows).encode()},
+        {"log.json": json.dumps({"log_history": rows}, indent=1).encode()},
+        {"log.json": json.dumps(columns).encode()},
+        {"trainer_state.json": json.dumps(_trainer_state(STEPS), indent=2).encode()},
+    ]
+
+
+def _trainer_state(steps: int) -> dict[str, object]:
+    keys = ("loss", "grad_norm", "learning_rate", "epoch", "grad_norm/a", "grad_norm/b")
+    history = [{**dict.fromkeys(keys, n + 0.5), "step": n + 1} for n in range(steps)]
+    return {"epoch": 1.0, "global_step": steps, "log_history": [*history, {"eval_loss": 1.0, "step": steps}]}
+
+
+def trainer() -> list[Files]:
+    """An output folder with checkpoints, and a checkpoint alone."""
+    states = {n: json.dumps(_trainer_state(n)).encode() for n in (3, STEPS)}
+    checkpoints = {f"checkpoint-{n}/trainer_state.json": state for n, state in states.items()}
+    return [{"trainer_state.json": states[STEPS], **checkpoints}, checkpoints, {"trainer_state.json": states[3]}]
+
+
+def csv_logger() -> list[Files]:
+    """Lightning's, in which a row of the training and one of the validation leave cells of each other's empty."""
+    head: list[object] = ["epoch", "grad_norm/a", "grad_norm/b", "step", "train_loss", "val_loss"]
+    table = _csv([head, *([0, n + 0.5, 2.0, n, 0.5, ""] if n % 4 else [0, "", "", n, "", 0.25] for n in range(STEPS))])
+    return [
+        {"metrics.csv": table},
+        {"lightning_logs/version_0/metrics.csv": table, "lightning_logs/version_0/hparams.yaml": b"lr: 0.1\n"},
+        {"version_0/metrics.csv": table, "version_1/metrics.csv": table},
+    ]
+
+
+def dllogger() -> list[Files]:
+    lines = ['DLLL {"timestamp": "1.5", "datetime": "2026-01-01", "type": "METADATA", "metric": "a", "metadata": {}}']
+    for n in range(STEPS):
+        data = {"train.loss": 1.5, "grad_norm.a": n + 0.5, "grad_norm.b": 0.5, "text": "é"}
+        lines.append("DLLL " + json.dumps({"timestamp": "1.5", "type": "LOG", "step": [n // 6, n % 6], "data": data}))
+    return [
+        {"log.txt": ("\n".join(lines) + "\n").encode()},
+        {"out.log": ("starting\n0: " + "\n0: ".join(lines)).encode()},
+    ]
+
+
+def mlflow() -> list[Files]:
+    """A store of two runs, and a run's own folder."""
+    points = "".join(f"{1795575750260 + n} {n + 0.5} {n}\n" for n in range(STEPS)).encode()
+    names = ("metrics/grad_norm/a", "metrics/grad_norm/b", "metrics/train/loss")
+    run: Files = {**dict.fromkeys(names, points), "meta.yaml": b"run_id: 78e0\nlifecycle_stage: active\n"}
+    named: Files = {**run, "tags/mlflow.runName": b"calm sea", "params/lr": b"0.01"}
+    store: Files = {"mlruns/1/meta.yaml": b"experiment_id: '1'\n"}
+    one: Files = {f"mlruns/1/78e0/{name}": content for name, content in named.items()}
+    two: Files = {f"mlruns/1/ffff/{name}": content for name, content in run.items()}
+    return [run, {**store, **one}, {**store, **one, **two}]
+
+
+def event_folders() -> list[Files]:
+    """A run, and two runs of which one is a summary without norms."""
+    plain, tensors = event_files()
+    (name, content), (_, other) = next(iter(plain.items())), next(iter(tensors.items()))
+    return [
+        {name: content, name.replace("1.0", "2.0"): other},
+        {f"train/{name}": content, f"hparams/{name}": framed([b""])},
+    ]
+
+
 def event_files() -> list[Files]:
     """One file of plain values and one of tensors, as TensorBoard 1 and 2 write them."""
     from tensorboard.compat.proto.event_pb2 import Event

@@ -1,7 +1,9 @@
 """Whatever is saved loads again as it was: names, numbers, gaps and metadata, in CSV and in an archive."""
 
 import csv
+import io
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,35 @@ def test_an_archive_of_earlier_versions_loads_as_it_did(tmp_path):
     np.savez(tmp_path / "old.npz", head=np.array(head), steps=np.zeros(1, int), norms=norms, gaps=gaps, **arrays)
     old = Recording.load(tmp_path / "old.npz")
     check_same(old, Recording(("a", "7"), [0], norms, {"loss": [1.0], "a/b": [0.0]}, {"title": "x", "seed": "7"}, gaps))
+
+
+def test_a_metric_whose_name_is_longer_than_zip_has_room_for(tmp_path):
+    long = Recording(("a",), [0], [[1.0]], {"x" * 70_000: [2.0]})
+    long.save(tmp_path / "n.npz")
+    check_same(Recording.load(tmp_path / "n.npz"), long)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "wrong"),
+    [
+        ({"gaps": np.zeros((0, 1), bool)}, "gaps have shape"),
+        ({"norms": np.ones((2, 1))}, "norms have shape"),
+        ({"norms": b"\x93NUMPY\x01\x00\x01\x00{"}, "not a recording that gradmidi wrote"),
+    ],
+)
+def test_an_archive_whose_arrays_do_not_fit_is_named(arrays, wrong, tmp_path):
+    Recording(("a",), [0], [[1.0]]).save(tmp_path / "n.npz")
+    with zipfile.ZipFile(tmp_path / "n.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name, array in arrays.items():
+        content = io.BytesIO()
+        content.write(array) if isinstance(array, bytes) else np.save(content, array)
+        members[f"{name}.npy"] = content.getvalue()
+    with zipfile.ZipFile(tmp_path / "n.npz", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(InputError, match=rf"n\.npz.*{wrong}"):
+        Recording.load(tmp_path / "n.npz")
 
 
 def test_names_stand_readable_in_the_header(tmp_path):

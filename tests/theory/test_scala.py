@@ -221,6 +221,7 @@ BAD_KBM = {
     "key 128": (kbm(0, last=128), "line 4: the last key is 128, outside 0 to 127"),
     "upside down": (kbm(0, first=70, last=60), "above the last"),
     "zero Hz": (kbm(0, hz=0.0), "line 7: the reference frequency is 0.0"),
+    "5,000 digits of Hz": (kbm(0, hz="9." + "9" * 5000 + "e99"), "line 7: the reference frequency is 9.99"),
     "no Hz": (kbm(0, hz="nan"), "line 7: expected the reference frequency"),
     "negative octave": (kbm(0, octave=-1), "line 8: the formal octave is -1"),
     "too many entries": (kbm(0, 1, 2, size=2), "3 entries but its size is 2"),

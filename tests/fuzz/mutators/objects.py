@@ -124,6 +124,14 @@ def json_lines(data: bytes, rng: Random) -> bytes:
         return strange_number(data, rng)
 
 
+def dllogger_lines(data: bytes, rng: Random) -> bytes:
+    """As :func:`json_lines`, behind the mark of DLLogger, which may be missing, doubled or elsewhere."""
+    if rng.random() < 0.2:
+        return data.replace(b"DLLL ", rng.choice((b"", b"DLLL", b"DLLL DLLL ", b"0: DLLL ", b"\tDLLL ")), 1)
+    changed = json_lines(data.replace(b"DLLL ", b""), rng)
+    return b"\n".join(b"DLLL " + line if line.strip() else line for line in changed.split(b"\n"))
+
+
 def json_whole(data: bytes, rng: Random) -> bytes:
     """One of OBJECT on a file that is one JSON document."""
     try:

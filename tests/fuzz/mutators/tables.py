@@ -99,6 +99,14 @@ TABLE = (
 )
 
 
+def points(data: bytes, rng: Random) -> bytes:
+    """A file of MLflow's points, ``timestamp value step`` a line, as a table without a header."""
+    rows = [line.split(" ") for line in data.decode("utf-8", "replace").split("\n") if line]
+    if not rows:
+        return data + b"1 2 3\n"
+    return "".join(" ".join(row) + "\n" for row in rng.choice(TABLE)(rows, rng)).encode("utf-8", "replace")
+
+
 def table(data: bytes, rng: Random) -> bytes:
     """One of TABLE, on the rows below the ``#`` lines; written as it was read, or with other quotes or delimiters."""
     lines = data.decode("utf-8", "replace").splitlines(keepends=True)
