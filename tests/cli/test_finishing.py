@@ -130,7 +130,8 @@ def test_nobody_is_left_to_be_told(where, train, tmp_path):
     (tmp_path / "gone.mid").symlink_to("/dev/full")
     run = shlex.join([sys.executable, "-m", "gradmidi", "run", "--mid", "gone.mid", "--sine", "s.wav", "--", *train])
     shell = f"sleep 0 ; {run} {where}; echo ${{PIPESTATUS[0]}} >code"
-    subprocess.run(["bash", "-c", shell], cwd=tmp_path, timeout=60, capture_output=True)
+    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, timeout=60, capture_output=True)
+    assert done.stdout == b"", "what was for standard error is not said elsewhere"
     assert (tmp_path / "code").read_text() == f"{CODE}\n"
     assert len(Recording.load(tmp_path / "out" / "norms.csv")) == 2
     assert (tmp_path / "s.wav").stat().st_size > 1000

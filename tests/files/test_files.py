@@ -16,6 +16,7 @@ import pytest
 from gradmidi.composition import compose
 from gradmidi.errors import InputError
 from gradmidi.files import check_file, open_raw, whole_file
+from gradmidi.files.temporary import ENDING, PREFIX, open_new, remove_leftovers
 from gradmidi.recording import Recording
 from tests.users import ATTACKER, VICTIM, as_user, shared, unprivileged  # noqa: F401
 
@@ -321,8 +322,6 @@ def test_leftovers_of_a_killed_render_go_with_the_next_and_those_of_a_living_one
 
 
 def test_cleaning_touches_nothing_but_our_own_leftovers(shared):  # noqa: F811
-    from gradmidi.files.temporary import ENDING, PREFIX
-
     name = f"{PREFIX}{'0' * 16}{ENDING}"
     others = {
         "theirs": shared / name,
@@ -375,6 +374,21 @@ def test_someone_who_holds_locks_holds_nobody_up(shared):  # noqa: F811
         stop.set()
         thief.join()
     assert [path.name for path in shared.iterdir()] == ["a.mid"]
+
+
+def test_a_file_that_is_cleaned_away_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    made = []
+
+    def open_and_be_overtaken(*args):
+        made.append(descriptor := open_new(*args))
+        if len(made) < 3:
+            remove_leftovers(tmp_path)
+        return descriptor
+
+    monkeypatch.setattr("gradmidi.files.temporary.open_new", open_and_be_overtaken)
+    save(tmp_path / "a.csv")
+    assert len(made) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
 def test_many_at_once_leave_one_whole_file(tmp_path):
