@@ -20,6 +20,7 @@ LINE_WIDTHS = (2.2, 4.0)  # points
 LANE = 4.4  # points at most from one voice to the next on the same tone
 LANES = (4.0, 36.0)  # points that the voices of one tone take up together
 LANE_SHARE = 0.75  # of the room between two tones
+FAINT = 0.25  # of a voice's colour in its thread
 THREADED = 1_500  # notes of a voice that a thread can still join so that the eye follows it
 LONGEST_NAME = 36  # characters in the legend
 
@@ -104,12 +105,19 @@ def _draw_voice(axes: Any, score: Score, notes: NDArray[np.int64], style: Style,
         axes.plot(
             (onset + end) / 2,
             frequency,
-            color=style.colour,
+            color=_faint(style.colour),
             linewidth=0.5,
             linestyle="--" if style.hollow else "-",
-            alpha=0.2,
+            zorder=1.5,
             transform=apart,
         )
+
+
+def _faint(colour: str) -> list[float]:
+    """The colour mixed with white, as not everything that shows an .svg knows transparency."""
+    from matplotlib.colors import to_rgb
+
+    return [1 - FAINT * (1 - part) for part in to_rgb(colour)]
 
 
 def _draw_legend(axes: Any, names: list[str]) -> None:
