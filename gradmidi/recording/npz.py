@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -152,7 +153,8 @@ def _is_member(name: str) -> bool:
 def _explained(source: Source) -> Iterator[None]:
     """One line for all that is wrong with an archive; what the system says of a file stays an :class:`OSError`."""
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):  # of Python's and NumPy's parsers, about a head's literals
+            yield
     except InputError:
         raise
     except OSError as error:  # decompressors raise it too, without a number
