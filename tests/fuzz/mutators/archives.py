@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from random import Random
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,11 @@ from tests.fuzz.mutators.values import NAMES
 
 Entries = list[tuple[str, bytes]]
 BOMB = 160_000_000  # bytes of zeros, which deflate makes a thousandth of
+# What reading a damaged archive may raise: such a one is changed as bytes.
+DAMAGE = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError),
+    *(AttributeError, struct.error, TokenError, zipfile.BadZipFile, zlib.error),
+)
 LARGE = 5_000_000  # bytes of an archive that is not unpacked again
 HUGE = (0, 1, 2**16, 2**31 - 1, 2**32 - 1, 2**63 - 1)
 STRANGE = (np.nan, np.inf, -np.inf, -1.0, 0.0, 1e308, 1.8e308, 5e-324, 2.0**53, 2.0**63, 1e19, 0.5)
@@ -119,7 +125,7 @@ def changed_array(entries: Entries, rng: Random) -> Entries:
     try:
         array = np.lib.format.read_array(io.BytesIO(content))
         entries[at] = (name, _written(change(array, rng)))
-    except (ValueError, TypeError, IndexError, MemoryError, EOFError):
+    except DAMAGE:
         entries[at] = (name, flip(content, rng))
     return entries
 
@@ -190,7 +196,7 @@ def npz(data: bytes, rng: Random) -> bytes:
             if sum(info.file_size for info in archive.infolist()) > LARGE:
                 return rng.choice((zip_field, with_comment))(data, rng)
             entries = [(info.filename, archive.read(info)) for info in archive.infolist()]
-    except (OSError, ValueError, NotImplementedError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error):
+    except DAMAGE:
         return flip(data, rng)
     if not entries or rng.random() < 0.2:
         return rng.choice(ZIP)(data, rng)
