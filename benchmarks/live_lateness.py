@@ -35,11 +35,12 @@ from benchmarks.timing import median_and_doubt, table
 from gradmidi.composition import Composer
 from gradmidi.composition.timing import Timing
 from gradmidi.experiments.digits import embedded_digits
-from gradmidi.experiments.mnist import Step, train
+from gradmidi.experiments.mnist import into, train
 from gradmidi.experiments.settings import LAYERS, preset_settings
 from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
 from gradmidi.recording.csv_writer import RecordingWriter
+from gradmidi.recording.row import Row
 
 NOTES = 1000
 EVERY = 0.02  # s
@@ -54,10 +55,17 @@ class Enough(BaseException):
     """The notes are through and the training may end. No Exception, as the probe lets none of those through."""
 
 
-def train_until_enough(on_step: Callable[[Step], None]) -> None:
+class Calling:
+    """A sink that calls a function with each row."""
+
+    def __init__(self, function: Callable[[Row], None]) -> None:
+        self.append = function
+
+
+def train_until_enough(on_step: Callable[[Row], None]) -> None:
     settings = preset_settings("sgd-lr0.01", seed=1, steps=10**6)
     try:
-        train(settings, embedded_digits(), on_step)
+        train(settings, embedded_digits(), into(Calling(on_step)))
     except Enough:
         return
 
@@ -68,9 +76,9 @@ def ours(port: str) -> dict[str, object]:
     output = LiveOutput(Composer(voices, timing=Timing(EVERY, rest=0)), port, max_rate=2000)
     end = time.perf_counter() + NOTES * EVERY
 
-    def on_step(step: Step) -> None:
+    def on_step(row: Row) -> None:
         # Several at once, so that notes are due throughout even where a step takes longer than its notes.
-        output.feed(Recording(voices, np.arange(5), np.resize(step.norms, (5, len(voices)))))
+        output.feed(Recording(voices, np.arange(5), np.resize(row.norms, (5, len(voices)))))
         if time.perf_counter() > end:
             raise Enough
 
@@ -83,10 +91,10 @@ def with_thread(play: Callable[[list[float]], None]) -> dict[str, object]:
     delays: list[float] = []
     thread = threading.Thread(target=play, args=(delays,), daemon=True)
 
-    def on_step(step: Step) -> None:
-        if step.step == 10:
+    def on_step(row: Row) -> None:
+        if row.step == 10:
             thread.start()
-        if step.step > 10 and not thread.is_alive():
+        if row.step > 10 and not thread.is_alive():
             raise Enough
 
     train_until_enough(on_step)
@@ -190,12 +198,11 @@ def speed_row(port: str, unit: float) -> tuple[str, ...]:
     begun, taken = time.perf_counter(), processor_time(output)
     with tempfile.TemporaryDirectory() as folder, RecordingWriter(Path(folder) / "norms.csv", LAYERS) as writer:
 
-        def on_step(step: Step) -> None:
-            row = (step.step, step.norms, {"epoch": float(step.epoch), "loss": step.loss}, step.gaps)
-            writer.append(*row)
+        def on_step(row: Row) -> None:
+            writer.append(row)
             if turns.now == "live":
                 start = time.perf_counter()
-                output.append(*row)
+                output.append(row)
                 inside[0] += time.perf_counter() - start
             turns.step()
 

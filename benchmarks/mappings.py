@@ -24,10 +24,11 @@ from gradmidi.composition import compose
 from gradmidi.composition.mapping import Adaptive, Log, Mapping, Post, Rank
 from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.experiments.digits import embedded_digits
-from gradmidi.experiments.mnist import train
+from gradmidi.experiments.mnist import into, train
 from gradmidi.experiments.settings import LAYERS, preset_settings, presets
 from gradmidi.outputs.tuning import to_keys
 from gradmidi.recording import Recording
+from gradmidi.recording.row import RowList
 from gradmidi.theory.pitch import key_to_hz
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -59,9 +60,9 @@ def main() -> None:
 
 
 def _run(name: str, seed: int, digits) -> Recording:
-    norms = []
-    train(preset_settings(name, seed=seed, device="cpu"), digits, lambda step: norms.append(step.norms))
-    return Recording(LAYERS, np.arange(len(norms)), np.array(norms))
+    heard = RowList()
+    train(preset_settings(name, seed=seed, device="cpu"), digits, into(heard))
+    return Recording(LAYERS, np.arange(len(heard.rows)), np.array([row.norms for row in heard.rows]))
 
 
 def _layers(run: Recording, mapping: Mapping, scale: str) -> list[dict[str, float]]:

@@ -1,7 +1,4 @@
-"""The exceptions and the warning that are written for the person at the keyboard: one line each, safe to print."""
-
-import warnings
-from contextlib import suppress
+"""The exceptions and warnings that are written for the person at the keyboard: one line each, safe to print."""
 
 from gradmidi.printable import printable
 
@@ -38,9 +35,3 @@ class Notice(_Plain, UserWarning):
     Such as an earlier recording that is kept under another name. Nothing is wrong; silence it with
     ``warnings.simplefilter("ignore", gradmidi.Notice)``.
     """
-
-
-def warn(message: str) -> None:
-    """A :class:`TrainingWarning`; where someone turned warnings into errors, not even that may stop a training."""
-    with suppress(TrainingWarning):
-        warnings.warn(message, TrainingWarning, stacklevel=3)

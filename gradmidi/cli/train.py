@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ from gradmidi.cli.options import add_file_options, add_output_options, add_sound
 from gradmidi.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
     from gradmidi.cli.console import ProgressLine, Reporter
     from gradmidi.experiments.digits import Digits
-    from gradmidi.experiments.mnist import Step
     from gradmidi.experiments.settings import Settings
-    from gradmidi.outputs.live import LiveOutput
-    from gradmidi.recording.csv_writer import RecordingWriter
+    from gradmidi.recording.row import Row
+    from gradmidi.session import Session
 
 SHOW_EVERY = 0.1  # s
 RECORDING = "norms.csv"
@@ -56,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from gradmidi.experiments.digits import load_digits
     from gradmidi.experiments.settings import LAYERS
     from gradmidi.files import check_file
+    from gradmidi.files.lock import held
     from gradmidi.recording import Recording
     from gradmidi.recording.csv_writer import METRICS
     from gradmidi.requirements import require
@@ -70,19 +74,15 @@ def run(args: argparse.Namespace) -> int:
     for name in (RECORDING, *FILES.values()):
         check_file(folder / name)
     require("torch", "torch")
-    from gradmidi.experiments.mnist import describe
-
     digits = load_digits(args.data)
     reporter.say(f"training on {digits.source}, seed {settings.seed}")
-    with ExitStack() as stack:
-        live = stack.enter_context(_live(args, LAYERS)) if args.live is not None else None
-        # Open until all is rendered, so that nobody else can put another recording in its place meanwhile.
-        writer = stack.enter_context(_recording_to(folder / RECORDING, describe(settings, digits), reporter))
-        whole = _train(args, settings, digits, writer, live, reporter)
-        recording = chosen_layers(args, Recording.load(folder / RECORDING))
+    path = folder / RECORDING
+    whole = _train(args, settings, digits, path, reporter)
+    with held(path):  # until all is rendered, so that nobody puts another recording in its place meanwhile
+        recording = chosen_layers(args, Recording.load(path))
         job = Job(args, recording, compose_recording(args, recording), reporter)
         size = f"{len(recording)} steps × {len(recording.layers)} layers"
-        done = [Written("norms", str(folder / RECORDING), None, size)]
+        done = [Written("norms", str(path), None, size)]
         done += write_all(job, {kind: folder / name for kind, name in FILES.items()})
     report(job, done, seed=settings.seed, digits=digits.source, interrupted=not whole)
     return DONE if whole else INTERRUPTED
@@ -98,18 +98,6 @@ def _settings(args: argparse.Namespace) -> Settings:
     return preset_settings(args.preset, seed=seed, **{name: getattr(args, name) for name in names})
 
 
-def _recording_to(path: Path, meta: Mapping[str, object], reporter: Reporter) -> RecordingWriter:
-    """Takes the place of what an earlier `train` has left; a recording of anything else is kept."""
-    from gradmidi.experiments.settings import LAYERS
-    from gradmidi.recording.csv_writer import RecordingWriter
-
-    existing = "replace" if _is_of_model(path, meta["model"]) else "keep"
-    writer = RecordingWriter(path, LAYERS, meta=meta, existing=existing)
-    for notice in writer.notices:
-        reporter.say(notice)
-    return writer
-
-
 def _is_of_model(path: Path, model: object) -> bool:
     from gradmidi.recording.csv_reader import read_head
 
@@ -120,84 +108,98 @@ def _is_of_model(path: Path, model: object) -> bool:
     return False
 
 
-def _train(
-    args: argparse.Namespace,
-    settings: Settings,
-    digits: Digits,
-    writer: RecordingWriter,
-    live: LiveOutput | None,
-    reporter: Reporter,
-) -> bool:
-    """Train and record; False where Ctrl-C ended it early, with every finished step in the file."""
-    from gradmidi.experiments.mnist import train
+def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: Path, reporter: Reporter) -> bool:
+    """Train and record; False where Ctrl-C ended it early, with every finished step in the file.
 
-    if live is not None:
-        reporter.say(f"playing on {live.port} ({live.system})")
-    with reporter.progress("training", settings.steps) as bar:
-        listener = _Listener(args, writer, bar, reporter, live)
+    Raises:
+        InputError: the recording failed; the steps before are kept.
+    """
+    from gradmidi.experiments.mnist import describe, train
+    from gradmidi.experiments.settings import LAYERS
+
+    meta = describe(settings, digits)
+    sessions: list[Session] = []
+    with reporter.progress("training", settings.steps) as bar, _said_by(reporter):
+        display = _Display(LAYERS, args, bar, reporter)
+
+        def attach(net: nn.Module, optimizer: Optimizer) -> Session:
+            session = _listen(args, net, optimizer, path, meta)
+            sessions.append(session)
+            if session.live:
+                reporter.say(f"playing on {session.live.port} ({session.live.system})")
+            session.add(display)
+            return session
+
         whole = True
         try:
-            train(settings, digits, listener.hear)
+            train(settings, digits, attach)
         except KeyboardInterrupt:
-            if listener.failure:
-                raise InputError(
-                    f"{Path(args.out) / RECORDING}: {listener.failure}; the {listener.steps} steps before are kept"
-                ) from None
             whole = False
-            reporter.say(f"interrupted after {listener.steps} steps; what was recorded is kept", style="yellow")
-        listener.look()
-        if live is not None:
-            heard = live.close(drain=whole)
-            reporter.say(str(heard))
-            if whole and heard.heard < heard.steps:
-                reporter.say("to hear every step, let the training wait for the music: --pace wait")
+            reporter.say(f"interrupted after {display.steps} steps; what was recorded is kept", style="yellow")
+    session = sessions[0]
+    if session.failure:
+        raise InputError(f"{path}: {session.failure}; the {len(session.recording)} steps before are kept")
+    if (heard := session.report.live) is not None:
+        reporter.say(str(heard))
+        if whole and heard.heard < heard.steps:
+            reporter.say("to hear every step, let the training wait for the music: --pace wait")
     return whole
 
 
-def _live(args: argparse.Namespace, layers: tuple[str, ...]) -> LiveOutput:
+def _listen(
+    args: argparse.Namespace, net: nn.Module, optimizer: Optimizer, path: Path, meta: Mapping[str, object]
+) -> Session:
+    """Takes the place of what an earlier `train` has left; a recording of anything else is kept."""
     from gradmidi.cli.live_options import live_arguments
     from gradmidi.cli.options import compose_options
-    from gradmidi.composition import Composer
-    from gradmidi.outputs.live import LiveOutput
+    from gradmidi.session import listen
 
-    return LiveOutput(Composer(layers, **compose_options(args)), args.live or None, **live_arguments(args))
+    return listen(
+        net,
+        optimizer,
+        path=path,
+        existing="replace" if _is_of_model(path, meta["model"]) else "keep",
+        meta=meta,
+        live=None if args.live is None else args.live or True,
+        **live_arguments(args),
+        **compose_options(args),
+    )
 
 
-class _Listener:
-    """Takes each finished step: writes it down, shows it, and says the first anomaly of each kind and layer."""
+@contextmanager
+def _said_by(reporter: Reporter) -> Iterator[None]:
+    """What the library says through warnings comes as one line each; what was wrong with the run, the table tells."""
 
-    def __init__(
-        self,
-        args: argparse.Namespace,
-        writer: RecordingWriter,
-        bar: ProgressLine,
-        reporter: Reporter,
-        live: LiveOutput | None,
-    ) -> None:
+    def say(message: Warning | str, *args: object, **options: object) -> None:
+        reporter.say(str(message), style="yellow")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = say
+        yield
+
+
+class _Display:
+    """A sink: shows the notes of the newest step, and says the first anomaly of each kind and layer."""
+
+    def __init__(self, layers: Sequence[str], args: argparse.Namespace, bar: ProgressLine, reporter: Reporter) -> None:
         from gradmidi.cli.options import compose_options
         from gradmidi.composition import Composer
         from gradmidi.recording.gathering import Gathering
 
-        self._writer, self._bar, self._reporter, self._live = writer, bar, reporter, live
-        self._composer = Composer(writer.layers, **compose_options(args))
-        self._unseen = Gathering(writer.layers)
+        self._bar, self._reporter = bar, reporter
+        self._composer = Composer(layers, **compose_options(args))
+        self._unseen = Gathering(layers)
         self._told: set[tuple[str, str]] = set()
         self.steps = 0
-        self.failure = ""
 
-    def hear(self, step: Step) -> None:
-        row = (step.step, step.norms, {"epoch": float(step.epoch), "loss": step.loss}, step.gaps)
-        try:
-            self._writer.append(*row)
-        except OSError as error:
-            # An Exception would only switch the probe off; this run is of no use without its recording.
-            self.failure = error.strerror or str(error)
-            raise KeyboardInterrupt from error
+    def append(self, row: Row, /) -> None:
         self.steps += 1
-        if self._live is not None:
-            self._live.append(*row)
-        if self._unseen.append(*row):
+        if self._unseen.append(row):
             self.look()
+
+    def close(self, well: bool) -> None:
+        self.look()
 
     def look(self) -> None:
         """Show and say what the steps since the last look hold; ten times a second, as composing takes a while."""

@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
+from torch import nn
 
 import gradmidi
 from gradmidi.errors import InputError
 from gradmidi.experiments.digits import Digits
 from gradmidi.experiments.net import Net
 from gradmidi.experiments.settings import Settings
-from gradmidi.measure.probe import GradientProbe, StepNorms
+from gradmidi.recording.row import RowSink
+from gradmidi.session import Session, listen
 
 PIXEL_MEAN, PIXEL_DEVIATION = 0.1307, 0.3081  # the post's normalisation
 
@@ -27,16 +28,6 @@ class Batch(NamedTuple):
     epoch: int
     digits: torch.Tensor
     labels: torch.Tensor
-
-
-class Step(NamedTuple):
-    """One finished optimizer step: its number from 0, epoch from 1, loss, norms (L,) and gaps (L,)."""
-
-    step: int
-    epoch: int
-    loss: float
-    norms: NDArray[np.float32]
-    gaps: NDArray[np.bool_]
 
 
 def choose_device(name: str) -> torch.device:
@@ -75,28 +66,40 @@ def batches(digits: Digits, settings: Settings, device: torch.device) -> Iterato
             yield Batch(epoch, pixels.unsqueeze(1), labels[chosen].to(device))
 
 
-def train(settings: Settings, digits: Digits, on_step: Callable[[Step], None]) -> Net:
-    """Train ``settings.steps`` steps and hand each finished one to ``on_step``; returns the trained network.
+def train(settings: Settings, digits: Digits, attach: Callable[[nn.Module, torch.optim.Optimizer], Session]) -> Net:
+    """Train ``settings.steps`` steps under a session, and return the trained network.
+
+    Args:
+        settings: how the run is set up.
+        digits: what it is trained on.
+        attach: makes the session, such as ``gradmidi.listen``. The training stops early where its recording fails.
 
     Raises:
         InputError: the device is not there.
     """
     net, optimizer, device = start(settings)
-    progress: dict[int, tuple[int, float]] = {}
-
-    def deliver(row: StepNorms) -> None:
-        epoch, loss = progress.pop(row.step)
-        on_step(Step(row.step, epoch, loss, row.norms, row.gaps))
-
     net.train()
-    with GradientProbe(net, optimizer, deliver):
-        for step, batch in zip(range(settings.steps), batches(digits, settings, device), strict=False):
+    with attach(net, optimizer) as session:
+        for _, batch in zip(range(settings.steps), batches(digits, settings, device), strict=False):
+            session.log(epoch=batch.epoch)
             optimizer.zero_grad()
-            loss = F.nll_loss(net(batch.digits), batch.labels)
-            loss.backward()  # type: ignore[no-untyped-call]
-            progress[step] = (batch.epoch, loss.item())
+            session.loss(F.nll_loss(net(batch.digits), batch.labels)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            if session.failure:
+                break
     return net
+
+
+def into(*sinks: RowSink) -> Callable[[nn.Module, torch.optim.Optimizer], Session]:
+    """What attaches a session in memory for :func:`train`, and hands every row to these sinks as well."""
+
+    def attach(net: nn.Module, optimizer: torch.optim.Optimizer) -> Session:
+        session = listen(net, optimizer)
+        for sink in sinks:
+            session.add(sink)
+        return session
+
+    return attach
 
 
 def describe(settings: Settings, digits: Digits) -> dict[str, object]:

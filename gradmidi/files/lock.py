@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # A whole file is locked until a moment after it got its name, and so is any while somebody looks whether it is locked.
@@ -60,6 +61,17 @@ def is_locked(path: Path) -> bool:
         finally:
             os.close(descriptor)
     return False
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Nobody else may write to the file while the block runs, where locks are known."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def holder(path: Path) -> str:

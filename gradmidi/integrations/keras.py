@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradmidi.errors import InputError, warn
+from gradmidi.errors import InputError
 from gradmidi.forking import keep_from_children
 from gradmidi.integrations import framework
 from gradmidi.measure.layers import Layer, chosen
@@ -18,6 +18,7 @@ from gradmidi.measure.meter import Meter, say_once_and_stop
 from gradmidi.measure.reading import LocalReader, Reader, Reading
 from gradmidi.measure.row import RowMaker, StepNorms
 from gradmidi.recording.csv_writer import METRICS
+from gradmidi.saying import warn
 from gradmidi.session import Session
 
 keras = framework("keras", install="pip install keras")

@@ -14,10 +14,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gradmidi.errors import InputError, warn
+from gradmidi.errors import InputError
 from gradmidi.measure.finding import living
 from gradmidi.measure.reading import Reader
 from gradmidi.measure.row import StepNorms
+from gradmidi.saying import warn
 
 REMEDY = "call gradmidi.listen(..., ranks='each') on every rank and lay the recordings side by side with Recording.join"
 

@@ -11,7 +11,6 @@ from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from gradmidi.errors import warn
 from gradmidi.forking import keep_from_children
 from gradmidi.measure.amp import WatchedStep, scale_of, scales_itself
 from gradmidi.measure.meter import Meter, say_once_and_stop
@@ -27,6 +26,7 @@ from gradmidi.measure.steps import (
     out_of_graphs,
     with_closure,
 )
+from gradmidi.saying import warn
 
 
 class StepHooks:

@@ -9,12 +9,12 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gradmidi.errors import warn
 from gradmidi.measure.amp import scalars_of
 from gradmidi.measure.distributed import is_sharded
 from gradmidi.measure.layers import Layer
 from gradmidi.measure.reading import LocalReader, Reader, Reading
 from gradmidi.measure.row import RATE, RowMaker, StepNorms, widened
+from gradmidi.saying import warn
 
 
 class Source(Protocol):
@@ -174,7 +174,7 @@ class Meter:
 
 def say_once_and_stop(error: Exception) -> None:
     """The one warning that stands for an error of ours."""
-    warn(f"gradmidi stopped measuring, the training goes on: {type(error).__name__}: {error}")
+    warn(f"gradmidi stopped measuring, the training continues: {type(error).__name__}: {error}")
 
 
 class OptimizerPart:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from gradmidi.errors import InputError, warn
+from gradmidi.errors import InputError
 from gradmidi.measure.amp import scales_itself
 from gradmidi.measure.distributed import is_sharded, obstacle, records_here, saying_what_is_unheard
 from gradmidi.measure.finding import raw_optimizer
@@ -19,6 +19,7 @@ from gradmidi.measure.layers import LayerChoice, check_model
 from gradmidi.measure.meter import Meter, OptimizerPart
 from gradmidi.measure.row import RowMaker, StepNorms, narrowed
 from gradmidi.measure.silence import Scene, versions_of, why_silent
+from gradmidi.saying import warn
 
 WHEN = ("after-clip", "before-clip")
 

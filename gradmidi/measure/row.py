@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,35 +11,17 @@ from gradmidi.measure.layers import Layer
 from gradmidi.measure.quantities import Quantity, Seen, quantities_named
 from gradmidi.measure.reading import Reading, numbers_of
 from gradmidi.measure.terms import JOINS, TERMS
+from gradmidi.recording.row import Row, no_gaps
 
 RATE = "rate of "  # a scalar with this prefix is the learning rate of the layer named behind it
 
 
-class StepNorms(NamedTuple):
-    """What was measured at one optimizer step; the arrays are the receiver's to keep.
-
-    Attributes:
-        step: the optimizer step, counted from 0.
-        norms: (L,) float32 values of the first quantity, L2 norms by default, in the order of the probe's layers; nan
-            where there was no gradient.
-        gaps: (L,) bool, True where there was no gradient.
-        metrics: further numbers by name: what was noted, ``skipped`` under mixed precision, further quantities
-            (``"weight_norm conv1"`` where there is one a layer).
-    """
-
-    step: int
-    norms: NDArray[np.float32]
-    gaps: NDArray[np.bool_]
-    metrics: Mapping[str, float] = {}
+StepNorms = Row  # the name that it has had in people's receivers
 
 
-def widened(row: StepNorms, count: int) -> StepNorms:
+def widened(row: Row, count: int) -> Row:
     """The row with gaps for layers that have joined since, ``count`` in all; the same row if none have."""
-    missing = count - len(row.norms)
-    if missing <= 0:
-        return row
-    norms = np.append(row.norms, np.full(missing, np.nan, dtype=np.float32))
-    return row._replace(norms=norms, gaps=np.append(row.gaps, np.ones(missing, dtype=bool)))
+    return row if len(row.norms) >= count else row.widened(count)
 
 
 def narrowed(row: StepNorms, layers: Sequence[Layer], count: int) -> StepNorms:
@@ -73,8 +54,7 @@ class RowMaker:
         self.needs_rates = any(quantity.needs_rates for quantity in self._quantities)
         further = zip(quantities[1:], self._quantities[1:], strict=True)
         self.metrics = tuple(column for name, quantity in further for column in self._columns(name, quantity))
-        self.no_gaps = np.zeros(len(layers), dtype=bool)
-        self.no_gaps.flags.writeable = False
+        self.no_gaps = no_gaps(len(layers))
         self.plain = tuple(quantities) == ("grad_norm",) and self._size == len(layers)
 
     def _columns(self, name: str, quantity: Quantity) -> list[str]:

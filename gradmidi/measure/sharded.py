@@ -10,10 +10,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from gradmidi.errors import warn
 from gradmidi.measure.distributed import is_sharded
 from gradmidi.measure.reading import HostCopies, Reading, stored_values
 from gradmidi.measure.terms import TERMS, Batch
+from gradmidi.saying import warn
 
 SAME = 1e-3  # how far the gradients of a parameter that every rank has whole may differ, as a share of their size
 

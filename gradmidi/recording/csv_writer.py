@@ -25,6 +25,7 @@ from gradmidi.recording.names import STEP, columns_of, head_text
 from gradmidi.recording.open_file import RecordFile, refuse_if_recorded
 from gradmidi.recording.path import check_recording_path
 from gradmidi.recording.recording import RESUMED, Recording
+from gradmidi.recording.row import Row
 
 METRICS = ("epoch", "loss")  # the numbers that go with every step where no others are named
 
@@ -108,26 +109,20 @@ class RecordingWriter:
         told += [f"this run has no {shown(other[0])}"] if other else []
         return " and ".join(told or ["its columns stand in another order"])
 
-    def append(
-        self,
-        step: int,
-        norms: Sequence[float] | NDArray[np.floating],
-        metrics: Mapping[str, float] | None = None,
-        gaps: Sequence[bool] | NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Write one step: norms (L,), the metrics named at the start (nan where absent), gaps (L,) bool.
+    def append(self, row: Row, /) -> None:
+        """Write one step, with those of its metrics that have a column (nan where absent).
 
         Raises:
             OSError: the disk refuses; the file then still ends with a whole line.
         """
-        given = metrics or {}
-        row = _line(step, [given.get(name, float("nan")) for name in self.metrics], norms, gaps).encode()
+        metrics = [row.metrics.get(name, float("nan")) for name in self.metrics]
+        line = _line(row.step, metrics, row.norms, row.missing).encode()
         if self._seam:
-            row = f"# {RESUMED}: {step}\n".encode() + row
+            line = f"# {RESUMED}: {row.step}\n".encode() + line
         before = self._file.tell() if self._can_be_cut else 0
         try:
-            written = self._file.write(row)
-            if written != len(row):
+            written = self._file.write(line)
+            if written != len(line):
                 raise OSError(28, "the disk is full")
         except OSError:
             if self._can_be_cut:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from gradmidi.errors import TrainingWarning
 from gradmidi.recording.recording import Recording
+from gradmidi.saying import warn
 
 
 class RecordedElsewhere(Recording):
@@ -25,9 +23,7 @@ class RecordedElsewhere(Recording):
         """Say that nothing is saved here, and who does it."""
         from gradmidi.measure.distributed import rank
 
-        text = (
+        warn(
             f"gradmidi: rank {rank()} does not record, so {Path(path).name} is left to rank 0; "
             "with ranks='each' every rank has a recording to save, under a name of its own"
         )
-        with suppress(TrainingWarning):
-            warnings.warn(text, TrainingWarning, stacklevel=2)

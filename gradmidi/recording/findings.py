@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.recording.recording import Recording
+from gradmidi.recording.row import Row
 
 BLOCK = 256  # steps that are looked at together
 DEAD_STEPS = 10  # a gradient of exactly zero is reported when it has lasted this many steps up to the end
@@ -60,18 +61,12 @@ class Tally:
         self._gaps = np.zeros((BLOCK, len(layers)), dtype=bool)
         self._numbers: list[int] = []
 
-    def append(
-        self,
-        step: int,
-        norms: NDArray[np.floating],
-        metrics: Mapping[str, float] | None = None,
-        gaps: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Take one step: norms (L,), gaps (L,) where there are any."""
+    def append(self, row: Row, /) -> None:
+        """See :class:`gradmidi.recording.row.RowSink`."""
         i = len(self._numbers)
-        self._numbers.append(step)
-        self._norms[i] = norms
-        if gaps is not None:
+        self._numbers.append(row.step)
+        self._norms[i] = row.norms
+        if (gaps := row.missing) is not None:
             self._gaps[i] = gaps
         if i + 1 == BLOCK:
             self._look()

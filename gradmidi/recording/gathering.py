@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
 from operator import lt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradmidi.recording.recording import Recording
+from gradmidi.recording.row import Row
 
 MOST = 256  # steps
 
@@ -33,31 +33,21 @@ class Gathering:
         self.look_at = 0.0
         self.limits: Sequence[float] | None = [inf] * len(layers)
         self._layers = tuple(layers)
-        self._rows: list[tuple[int, NDArray[np.floating], Mapping[str, float], NDArray[np.bool_] | None]] = []
+        self._rows: list[Row] = []
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def append(
-        self,
-        step: int,
-        norms: NDArray[np.floating],
-        metrics: Mapping[str, float] | None = None,
-        gaps: NDArray[np.bool_] | None = None,
-    ) -> bool:
-        """Keep one step; True where it is time to look.
-
-        Args:
-            step, norms, metrics, gaps: as :meth:`gradmidi.recording.csv_writer.RecordingWriter.append` takes them; the
-                arrays are kept until the look.
-        """
-        self._rows.append((step, norms, metrics or {}, gaps))
+    def append(self, row: Row, /) -> bool:
+        """Keep one step until the look; True where it is time to look."""
+        self._rows.append(row)
         if time.perf_counter() >= self.look_at or len(self._rows) >= MOST:
             return True
         # Of Python's floats, as up to some hundred layers they are quicker than NumPy's calls.
-        if self.limits is None or all(map(lt, norms.tolist(), self.limits)):
+        if self.limits is None or all(map(lt, row.norms.tolist(), self.limits)):
             return False
-        return gaps is None or not bool(((norms < self.limits) | gaps).all())
+        gaps = row.missing
+        return gaps is None or not bool(((row.norms < self.limits) | gaps).all())
 
     def take(self) -> Recording:
         """What was gathered since the last look; a metric that a step did not have is nan there.
@@ -66,9 +56,8 @@ class Gathering:
             InputError, ValueError: a step's norms or gaps are not of L layers.
         """
         rows, self._rows = self._rows, []
-        norms = np.array([row[1] for row in rows], dtype=np.float64)
-        none = np.zeros(norms.shape[1:], dtype=bool)
-        gaps = np.array([none if row[3] is None else row[3] for row in rows])
-        names = dict.fromkeys(name for row in rows for name in row[2])
-        metrics = {name: np.array([row[2].get(name, np.nan) for row in rows]) for name in names}
-        return Recording(self._layers, np.array([row[0] for row in rows]), norms, metrics, gaps=gaps)
+        norms = np.array([row.norms for row in rows], dtype=np.float64)
+        gaps = np.array([row.gaps for row in rows])
+        names = dict.fromkeys(name for row in rows for name in row.metrics)
+        metrics = {name: np.array([row.metrics.get(name, np.nan) for row in rows]) for name in names}
+        return Recording(self._layers, np.array([row.step for row in rows]), norms, metrics, gaps=gaps)

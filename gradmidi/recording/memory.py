@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradmidi.recording.recording import Recording
+from gradmidi.recording.row import Row
 
 FIRST_CAPACITY = 256
 
 
 class RowStore:
-    """Collects rows of L layers; a row costs 9 bytes a layer and 8 a metric, and adding it O(L) on average."""
+    """Collects rows of L layers; a row costs 9 bytes per layer and 8 per metric, and adding it O(L) on average."""
 
     def __init__(self, layers: Sequence[str], metrics: Sequence[str]) -> None:
         self._layers = tuple(layers)
@@ -24,20 +24,15 @@ class RowStore:
         self._gaps = np.empty((FIRST_CAPACITY, len(layers)), dtype=bool)
         self._numbers = np.empty((FIRST_CAPACITY, len(metrics)))
 
-    def append(
-        self,
-        step: int,
-        norms: NDArray[np.floating],
-        metrics: Mapping[str, float],
-        gaps: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def append(self, row: Row, /) -> None:
+        """See :class:`gradmidi.recording.row.RowSink`."""
         i = self._count
         if i == len(self._steps):
             self._grow()
-        self._steps[i] = step
-        self._norms[i] = norms
-        self._gaps[i] = False if gaps is None else gaps
-        self._numbers[i] = [metrics.get(name, np.nan) for name in self._metrics]
+        self._steps[i] = row.step
+        self._norms[i] = row.norms
+        self._gaps[i] = row.gaps
+        self._numbers[i] = [row.metrics.get(name, np.nan) for name in self._metrics]
         self._count += 1
 
     def add_layers(self, names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from gradmidi.errors import InputError
 from gradmidi.files import cannot_write, open_raw
@@ -21,6 +21,8 @@ TRIES = 100  # of opening a file that others rename or remove at the same moment
 MOVED = (errno.EEXIST, errno.ENOENT, errno.EBUSY)  # what it says if they do
 
 _known: WeakSet[RecordFile] = WeakSet()
+# Held here too, or a session that is dropped with its file could find it closed when it writes its last rows.
+_descriptors: WeakKeyDictionary[RecordFile, io.FileIO] = WeakKeyDictionary()
 
 
 class RecordFile:
@@ -93,9 +95,18 @@ class RecordFile:
         return self.path
 
     def begin(self, head: bytes) -> None:
-        """Leave nothing but ``head`` in the file."""
+        """Leave nothing but ``head`` in the file.
+
+        Raises:
+            OSError: the disk is full; the file is empty then.
+        """
         self.raw.truncate(0)
-        self._write(head)
+        self.raw.seek(0)
+        try:
+            self._write(head)
+        except OSError:
+            self.raw.truncate(0)
+            raise
         self.size = self.raw.tell()
 
     def close(self) -> None:
@@ -114,16 +125,24 @@ class RecordFile:
             self._check(real)
         self._end_earlier(real)
         self._acquire(real)
+        kept = None
         while existing == "keep" and has_content(self.raw):
-            self._set_aside(real)
+            kept = self._set_aside(real)
             self._acquire(real)
         if existing == "append" and has_content(self.raw):
             self._continue()
             return
+        try:
+            self.begin(head)
+        except OSError:
+            if kept is not None:  # a start that fails changes nothing
+                self.close()
+                kept.replace(real)
+                self._follow(kept, real)
+            raise
         for other in self._others():
             if other.path == real:
                 other.path = None
-        self.begin(head)
 
     def _others(self) -> list[RecordFile]:
         return [other for other in _known if other is not self]
@@ -161,11 +180,12 @@ class RecordFile:
                 self.raw.close()
                 raise InputError(f"{self.shown} is being recorded to by {holder(real)}; end that, or give another name")
             if _is_at(self.raw, real):
+                _descriptors[self] = self.raw
                 return
             self.raw.close()
         raise InputError(f"cannot write {self.shown}: others keep renaming or removing it; give another name")
 
-    def _set_aside(self, real: Path) -> None:
+    def _set_aside(self, real: Path) -> Path:
         if sys.platform == "win32":  # where an open file cannot be renamed
             self.raw.close()
         try:
@@ -175,11 +195,15 @@ class RecordFile:
                 f"cannot keep the earlier {self.shown} under another name: {error.strerror}; choose another folder"
             ) from error
         self.raw.close()
-        for other in self._others():
-            if other.path == real:
-                other.path = kept
+        self._follow(real, kept)
         shown = kept.name if kept.parent == Path(self.shown).parent.resolve() else kept
         self.notices.append(f"{self.shown}: the earlier recording is kept as {shown}")
+        return kept
+
+    def _follow(self, before: Path, now: Path) -> None:
+        for other in self._others():
+            if other.path == before:
+                other.path = now
 
     def _continue(self) -> None:
         head = head_of(self.raw, self.shown)

@@ -1,5 +1,6 @@
 """listen: attach to any training loop in one line, and keep or play what is measured."""
 
-from gradmidi.session.session import OWN_PORT, Session, listen
+from gradmidi.session.listening import listen
+from gradmidi.session.session import OWN_PORT, Session
 
 __all__ = ["OWN_PORT", "Session", "listen"]

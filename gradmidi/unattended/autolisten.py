@@ -8,10 +8,11 @@ from weakref import WeakSet
 
 from torch.optim import Optimizer
 
-from gradmidi.errors import InputError, warn
+from gradmidi.errors import InputError
 from gradmidi.measure.distributed import is_sharded, launched_rank
 from gradmidi.measure.finding import living_optimizers, model_of
 from gradmidi.measure.probe import GradientProbe
+from gradmidi.saying import warn
 from gradmidi.session import Session
 from gradmidi.unattended.handover import Handover, claim_number, take, tell_of
 
@@ -62,7 +63,7 @@ class UnattendedSession(Session):
 
     def __del__(self) -> None:
         # On CUDA the last rows are still on their way; a port has to hear the end of its notes.
-        if hasattr(self, "_probe"):
+        if not getattr(self, "_over", True):
             self.detach()
 
 

@@ -113,7 +113,7 @@ def test_settings_override_a_preset(run_cli, tmp_path):
         (["--unit", "soon"], "is not a length"),
         (["--container", "mp4"], "no container is called"),
         (["--soundfont", "none.sf2"], "there is no file"),
-        (["--voices", "none.toml"], "cannot read none.toml"),
+        (["--voices", "none.toml"], "none.toml: no such file"),
         (["--data", "nowhere"], "holds no MNIST"),
         (["--out", "blocked/out"], "cannot write"),
         (["--device", "cuda"], "this machine has none"),

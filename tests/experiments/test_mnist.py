@@ -7,9 +7,10 @@ import torch.nn.functional as F  # noqa: N812
 
 from gradmidi.errors import InputError
 from gradmidi.experiments.digits import Digits, embedded_digits
-from gradmidi.experiments.mnist import batches, start, train
+from gradmidi.experiments.mnist import batches, into, start, train
 from gradmidi.experiments.net import Net
 from gradmidi.experiments.settings import LAYERS, preset_settings, presets
+from gradmidi.recording.row import RowList
 
 STEPS = 25
 
@@ -45,23 +46,23 @@ def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 @pytest.mark.parametrize("preset", ["sgd-lr0.01", "adam-lr0.01", "sgd-lr0.1"])
 def test_norms_are_autograds_and_weights_are_untouched(preset, digits):
     settings = preset_settings(preset, seed=1, steps=STEPS, device="cpu")
-    heard = []
-    trained = train(settings, digits, heard.append)
+    heard = RowList()
+    trained = train(settings, digits, into(heard))
     expected, exact, plain = plain_run(settings, digits)
-    measured = np.array([step.norms for step in heard])
+    measured = np.array([step.norms for step in heard.rows])
     assert np.allclose(measured, expected, rtol=1e-6, atol=0)
     # torch adds the 400,000 squares of fc1 in float32, which costs some 5e-6; the listing's .norm() has the same.
     assert np.allclose(measured, exact, rtol=2e-5, atol=0)
     assert same_weights(trained, plain)
-    assert [step.step for step in heard] == list(range(STEPS))
+    assert [step.step for step in heard.rows] == list(range(STEPS))
 
 
 def test_a_seed_repeats_a_run_and_another_does_not(digits):
     runs = []
     for seed in (3, 3, 4):
-        heard = []
-        train(preset_settings(seed=seed, steps=8, device="cpu"), digits, heard.append)
-        runs.append(np.array([[step.loss, *step.norms] for step in heard]))
+        heard = RowList()
+        train(preset_settings(seed=seed, steps=8, device="cpu"), digits, into(heard))
+        runs.append(np.array([[step.metrics["loss"], *step.norms] for step in heard.rows]))
     assert np.array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
 
@@ -132,7 +133,7 @@ def test_bad_settings_name_their_option(change, message):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_norms_are_autograds(digits):
     settings = preset_settings(seed=1, steps=STEPS, device="cuda")
-    heard = []
-    train(settings, digits, heard.append)
+    heard = RowList()
+    train(settings, digits, into(heard))
     expected, _, _ = plain_run(settings, digits)
-    assert np.allclose(np.array([step.norms for step in heard]), expected, rtol=1e-3)
+    assert np.allclose(np.array([step.norms for step in heard.rows]), expected, rtol=1e-3)

@@ -20,6 +20,7 @@ from gradmidi.outputs.live.player.wire import NOTE, pack
 from gradmidi.outputs.sine import render_sine
 from gradmidi.recording import Recording
 from gradmidi.recording.csv_writer import RecordingWriter
+from gradmidi.recording.row import Row
 from gradmidi.score import Score
 from gradmidi.theory.keyboard import keyboard_frequencies
 from gradmidi.theory.pitch import hz_to_key, note_name
@@ -49,7 +50,7 @@ def earlier(path: Path, rng: Random) -> None:
     with RecordingWriter(path, seeds.LAYERS, existing=existing) as writer:
         first = writer.next_step
         for step in range(first or 0, (first or 0) + 2):
-            writer.append(step, [1.0, 2.0, np.nan], {"loss": 0.5})
+            writer.append(Row.of(step, [1.0, 2.0, np.nan], {"loss": 0.5}))
     lines = before[: before.rfind(b"\n") + 1]
     if re.search(rb"(?m)^\d", before.replace(b"\r", b"\n")):  # a head without a step holds nothing
         aside = [file.read_bytes() for file in path.parent.glob("norms.1.csv")]

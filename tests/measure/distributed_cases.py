@@ -321,7 +321,7 @@ def late_numbers(rank: int, folder: Path) -> Results:
         for loss in (3.0, 2.0, 1.0):
             _steps(model, optimizer, steps=1)
             session.log(loss=loss)
-        waiting = len(session._late)
+        waiting = len(session._delivery._late or {})
     return {"waiting": waiting, "losses": session.recording.metrics.get("loss", torch.zeros(0)).tolist()}
 
 

@@ -21,6 +21,7 @@ from gradmidi.errors import InputError
 from gradmidi.recording import Recording, existing
 from gradmidi.recording.csv_writer import RecordingWriter
 from gradmidi.recording.existing import set_aside
+from gradmidi.recording.row import Row
 from tests.users import unprivileged
 
 LAYERS = ("a", "b")
@@ -30,7 +31,7 @@ def record(path: Path | str, steps: range, layers: tuple[str, ...] = LAYERS, **o
     """Write a row a step, whose norms tell which step it is."""
     with RecordingWriter(path, layers, **options) as writer:
         for step in steps:
-            writer.append(step, np.full(len(layers), step + 0.5), {"epoch": 1})
+            writer.append(Row.of(step, np.full(len(layers), step + 0.5), {"epoch": 1}))
     return writer
 
 
@@ -270,11 +271,11 @@ def test_a_metric_that_the_file_has_beyond_ours_stays_a_column(tmp_path):
     path = tmp_path / "norms.csv"
     with RecordingWriter(path, LAYERS) as writer:
         assert writer.add_metric("acc")
-        writer.append(0, [1.0, 2.0], {"acc": 0.5})
+        writer.append(Row.of(0, [1.0, 2.0], {"acc": 0.5}))
     with RecordingWriter(path, LAYERS, existing="append") as writer:
         assert not writer.add_metric("lr")
         assert writer.add_metric("acc")
-        writer.append(1, [1.0, 2.0], {"acc": 0.75})
+        writer.append(Row.of(1, [1.0, 2.0], {"acc": 0.75}))
     assert Recording.load(path).metrics["acc"].tolist() == [0.5, 0.75]
 
 
@@ -328,10 +329,11 @@ def test_devices_and_pipes_are_written_to_and_stay_what_they_are(tmp_path):
     code = """
         import sys, numpy as np
         from gradmidi.recording.csv_writer import RecordingWriter
+        from gradmidi.recording.row import Row
         for path in sys.argv[1:]:
             for existing in ("keep", "append", "replace"):
                 with RecordingWriter(path, ["a"], existing=existing) as writer:
-                    writer.append(7, np.ones(1))
+                    writer.append(Row.of(7, np.ones(1)))
                     assert writer.notices == (), writer.notices
         """
     program = [sys.executable, "-c", textwrap.dedent(code)]
@@ -353,14 +355,14 @@ OTHER = """
 import sys, numpy as np
 from gradmidi.errors import InputError
 from gradmidi.recording.csv_writer import RecordingWriter
-from tests.users import unprivileged
+from gradmidi.recording.row import Row
 try:
     writer = RecordingWriter(sys.argv[1], ["a", "b"], existing=sys.argv[2])
 except InputError as error:
     sys.exit(str(error))
 print("open", flush=True)
 for step in range(100):
-    writer.append(step, np.full(2, step))
+    writer.append(Row.of(step, np.full(2, step)))
 sys.stdin.read()
 """
 
@@ -375,7 +377,7 @@ def other_process(path: Path, existing: str = "keep") -> subprocess.Popen[str]:
 def test_another_process_is_refused_and_told_who_has_the_file(how, tmp_path):
     path = tmp_path / "norms.csv"
     with RecordingWriter(path, LAYERS) as writer:
-        writer.append(0, [1.0, 2.0])
+        writer.append(Row.of(0, [1.0, 2.0]))
         before = path.read_bytes()
         other = other_process(path, how)
         _, said = other.communicate(timeout=60)
@@ -419,7 +421,7 @@ def test_in_one_process_the_newest_has_the_file(tmp_path):
     path = tmp_path / "norms.csv"
     ended: list[str] = []
     first = RecordingWriter(path, LAYERS, on_taken=lambda: ended.append("first"))
-    first.append(0, [1.0, 2.0])
+    first.append(Row.of(0, [1.0, 2.0]))
     with pytest.raises(InputError, match="no column 'c'"):
         RecordingWriter(path, (*LAYERS, "c"), existing="append")
     assert ended == []  # what is refused ends nobody
@@ -430,8 +432,8 @@ def test_in_one_process_the_newest_has_the_file(tmp_path):
         f"{path}: the earlier recording is kept as norms.1.csv",
     )
     with pytest.raises(ValueError, match="closed file"):
-        first.append(1, [1.0, 2.0])
-    second.append(0, [3.0, 4.0])
+        first.append(Row.of(1, [1.0, 2.0]))
+    second.append(Row.of(0, [3.0, 4.0]))
     second.close()
     assert [Recording.load(writer.path).norms.tolist() for writer in (first, second)] == [[[1, 2]], [[3, 4]]]
 
@@ -439,10 +441,10 @@ def test_in_one_process_the_newest_has_the_file(tmp_path):
 def test_saving_onto_a_file_that_is_being_recorded_to_is_refused(tmp_path):
     path = tmp_path / "norms.csv"
     with RecordingWriter(path, LAYERS) as writer:
-        writer.append(0, [1.0, 2.0])
+        writer.append(Row.of(0, [1.0, 2.0]))
         with pytest.raises(InputError, match="is recording to it"):
             Recording.load(path).save(path)
-        writer.append(1, [1.0, 2.0])
+        writer.append(Row.of(1, [1.0, 2.0]))
     assert len(Recording.load(path)) == 2
     Recording.load(path).save(path)
 
@@ -471,6 +473,28 @@ def test_without_rights_it_is_one_line(rights, of_folder, told, monkeypatch):
         monkeypatch.undo()
         assert str(caught.value) == f"cannot {told}"
         assert len(Recording.load(path)) == 2
+
+
+def test_a_disk_that_is_full_at_the_start_changes_nothing(tmp_path):
+    code = """
+        import resource, signal, sys
+        from gradmidi.errors import InputError
+        from gradmidi.recording.csv_writer import RecordingWriter
+        from gradmidi.recording.row import Row
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))
+        try:
+            RecordingWriter("norms.csv", ["a", "b"])
+        except InputError as error:
+            sys.exit(str(error))
+        """
+    record(tmp_path / "norms.csv", range(2))
+    before = (tmp_path / "norms.csv").read_bytes()
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "cannot write norms.csv: No space left on device; free some space or choose another place\n"
+    assert names(tmp_path) == ["norms.csv"]
+    assert (tmp_path / "norms.csv").read_bytes() == before
 
 
 def test_notices_go_through_warnings_and_never_stop_anybody(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from gradmidi.recording import Recording
 from gradmidi.recording.findings import BLOCK, DEAD_STEPS, Tally, findings_of, sentences
+from gradmidi.recording.row import Row
 
 NAN, INF = float("nan"), float("inf")
 
@@ -61,7 +62,7 @@ def test_row_by_row_gives_what_the_whole_recording_gives(seed: int) -> None:
     rec = Recording(("a", "b", "c"), np.arange(rows) * 7, norms, gaps=gaps)
     tally = Tally(rec.layers)
     for i in range(rows):
-        tally.append(int(rec.steps[i]), norms[i], {}, gaps[i] if gaps[i].any() else None)
+        tally.append(Row.of(int(rec.steps[i]), norms[i], {}, gaps[i] if gaps[i].any() else None))
         if rng.random() < 0.005:
             tally.findings()  # asked in the middle
     assert tally.findings() == findings_of(rec)

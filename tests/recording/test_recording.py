@@ -12,6 +12,7 @@ import pytest
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording, csv_reader, number_blocks
 from gradmidi.recording.csv_writer import RecordingWriter
+from gradmidi.recording.row import Row
 
 
 def same(a: Recording, b: Recording) -> bool:
@@ -39,7 +40,7 @@ def test_any_layer_name_comes_back(tmp_path):
     odd.save(tmp_path / "saved.csv")
     with RecordingWriter(tmp_path / "appended.csv", names) as writer:
         for step in range(3):
-            writer.append(step, odd.norms[step], {"epoch": 1, "loss": step})
+            writer.append(Row.of(step, odd.norms[step], {"epoch": 1, "loss": step}))
     assert same(Recording.load(tmp_path / "saved.csv"), odd)
     assert same(Recording.load(tmp_path / "appended.csv"), odd)
 
@@ -124,7 +125,7 @@ def test_writer_and_save_write_the_same(sick, tmp_path):
     with RecordingWriter(tmp_path / "appended.csv", sick.layers, meta=sick.meta) as writer:
         for i, step in enumerate(sick.steps):
             metrics = {name: values[i] for name, values in sick.metrics.items()}
-            writer.append(step, sick.norms[i], metrics, sick.gaps[i])
+            writer.append(Row.of(step, sick.norms[i], metrics, sick.gaps[i]))
     assert (tmp_path / "appended.csv").read_bytes() == (tmp_path / "saved.csv").read_bytes()
 
 
@@ -195,9 +196,10 @@ def test_a_killed_writer_leaves_every_step(tmp_path):
     code = (
         "import sys, numpy as np\n"
         "from gradmidi.recording.csv_writer import RecordingWriter\n"
+        "from gradmidi.recording.row import Row\n"
         f"w = RecordingWriter({str(path)!r}, ['a', 'b'])\n"
         "for i in range(10**9):\n"
-        "    w.append(i, np.array([i / 3, i / 7]), {'epoch': 1, 'loss': i})\n"
+        "    w.append(Row.of(i, [i / 3, i / 7], {'epoch': 1, 'loss': i}))\n"
         "    if i % 100 == 0: print(i, flush=True)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -218,11 +220,12 @@ def test_a_full_disk_leaves_whole_lines(tmp_path):
     code = (
         "import resource, signal, numpy as np\n"
         "from gradmidi.recording.csv_writer import RecordingWriter\n"
+        "from gradmidi.recording.row import Row\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         f"w = RecordingWriter({str(path)!r}, ['a', 'b'])\n"
         "try:\n"
-        "    for i in range(10000): w.append(i, np.array([i / 3, i / 7]))\n"
+        "    for i in range(10000): w.append(Row.of(i, [i / 3, i / 7]))\n"
         "except OSError: print('refused', i)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.recording.csv_writer import RecordingWriter
+from gradmidi.recording.row import Row
 
 # Names that meet in a column: white space folded, our own words, what CSV, JSON and pandas read as something else.
 ODD = (
@@ -78,7 +79,7 @@ def test_what_is_appended_is_what_is_saved_and_pandas_reads_it(recording):
         with RecordingWriter(appended, recording.layers, tuple(recording.metrics), recording.meta) as writer:
             for i, step in enumerate(recording.steps):
                 metrics = {name: values[i] for name, values in recording.metrics.items()}
-                writer.append(step, recording.norms[i], metrics, recording.gaps[i])
+                writer.append(Row.of(step, recording.norms[i], metrics, recording.gaps[i]))
         assert appended.read_bytes() == saved.read_bytes()
         table = pandas.read_csv(saved, comment="#")
         with saved.open(newline="", encoding="utf-8") as file:

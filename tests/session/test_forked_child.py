@@ -186,16 +186,17 @@ def test_a_child_has_recordings_of_its_own(tmp_path):
 def test_a_writer_alone_is_silent_in_a_child(tmp_path):
     code = """
         from gradmidi.recording.csv_writer import RecordingWriter
+        from gradmidi.recording.row import Row
         writer = RecordingWriter("norms.csv", ["a"])
-        writer.append(0, [1.0])
+        writer.append(Row.of(0, [1.0]))
         child = os.fork()
         if child == 0:
             for step in range(100):
-                writer.append(step, [2.0])
+                writer.append(Row.of(step, [2.0]))
             writer.close()
             sys.exit(0)
         waited(child)
-        writer.append(1, [1.0])
+        writer.append(Row.of(1, [1.0]))
         """
     run(code, tmp_path)
     assert Recording.load(tmp_path / "norms.csv").norms.ravel().tolist() == [1.0, 1.0]

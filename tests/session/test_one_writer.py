@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -99,6 +100,21 @@ def test_a_script_that_ends_without_ending_its_session_keeps_its_last_step(tmp_p
     )
     assert (done.returncode, done.stderr) == (3, b"")
     assert Recording.load(tmp_path / "norms.csv").metrics["loss"].tolist() == [0, 1, 2]
+
+
+def test_a_session_that_is_dropped_with_its_training_keeps_its_last_step(tmp_path: Path) -> None:
+    def trained() -> None:
+        model, optimizer, session = begun(tmp_path / "norms.csv", late=True)
+        for step in range(3):
+            train(model, optimizer, 1)
+            session.log(loss=step)
+
+    trained()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gc.collect()
+    assert Recording.load(tmp_path / "norms.csv").metrics["loss"].tolist() == [0, 1, 2]
+    begun(tmp_path / "norms.csv", existing="replace")[2].detach()  # nobody has the file any more
 
 
 def test_two_processes_on_one_path(tmp_path: Path) -> None:

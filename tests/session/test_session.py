@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import tracemalloc
@@ -13,6 +14,7 @@ import torch
 
 from gradmidi.errors import InputError, TrainingWarning
 from gradmidi.recording import Recording
+from gradmidi.recording.row import Row, RowList
 from gradmidi.session import Session, listen
 from tests.measure.nets import small_net, train
 
@@ -55,7 +57,7 @@ def test_an_epoch_begins_with_its_first_step_though_rows_before_it_arrive_later(
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with listen(model, optimizer) as session:
-        receive, on_their_way = session._receive, []
+        receive, on_their_way = session._delivery.receive, []
         session._probe._meter.on_step = on_their_way.append
         session._probe.detach()
         session._probe.attach()  # the quick hook holds its receiver
@@ -81,13 +83,14 @@ def test_a_file_that_fails_midway_warns_once_and_the_training_ends_as_without(tm
 
 
 def test_an_output_that_fails_leaves_the_others_alone() -> None:
-    def fail(*row: object) -> None:
-        raise OSError("the port is gone")
+    class Broken:
+        def append(self, row: Row, /) -> None:
+            raise OSError("the port is gone")
 
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.warns(TrainingWarning, match="the port is gone") as caught, listen(model, optimizer) as session:
-        session._receivers["live sound"] = fail
+        session.add(Broken(), "live sound")
         train(model, optimizer, 3)
     assert len(caught) == 1
     assert len(session.recording) == 3
@@ -184,11 +187,62 @@ def test_memory_stays_flat_with_a_path(tmp_path: Path) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     with listen(model, optimizer, path=tmp_path / "norms.csv"):
         train(model, optimizer, 100)
-        tracemalloc.start()
         (hook,) = optimizer._optimizer_step_pre_hooks.values()
+        for _ in range(5_000):  # until Python has as many tuples in reserve as it ever keeps
+            hook(optimizer, (optimizer,), {})
+        tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(20_000):
             hook(optimizer, (optimizer,), {})
         grown = tracemalloc.get_traced_memory()[0] - before
         tracemalloc.stop()
     assert grown < 20_000  # less than a byte a step
+
+
+def test_a_sink_of_ones_own_gets_every_row_and_hears_the_end() -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with listen(model, optimizer) as session:
+        train(model, optimizer, 1)
+        sink = session.add(RowList())
+        session.log(epoch=4)
+        expected = train(model, optimizer, 3)
+        assert sink.ended_well is None
+    assert [row.step for row in sink.rows] == [1, 2, 3]
+    np.testing.assert_allclose([row.norms for row in sink.rows], expected, rtol=1e-6)
+    assert [row.metrics["epoch"] for row in sink.rows] == [4, 4, 4]
+    assert all(row.missing is None and row.gaps.shape == row.norms.shape for row in sink.rows)
+    assert sink.ended_well is True
+
+
+def test_a_sink_is_told_of_an_exception() -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ZeroDivisionError), listen(model, optimizer) as session:
+        sink = session.add(RowList())
+        raise ZeroDivisionError
+    assert sink.ended_well is False
+
+
+def test_every_option_is_shown_with_the_default_of_what_it_reaches() -> None:
+    from gradmidi.measure.probe import GradientProbe
+    from gradmidi.outputs.live import LiveOutput
+    from gradmidi.session.options import LIVE_DEFAULTS, PROBE_DEFAULTS
+
+    shown = inspect.signature(listen).parameters
+    for table, target in ((PROBE_DEFAULTS, GradientProbe), (LIVE_DEFAULTS, LiveOutput)):
+        theirs = inspect.signature(target).parameters
+        for name, default in table.items():
+            assert shown[name].default == theirs[name].default == default
+    assert {"scale", "style", "unit", "groups"} <= set(shown)
+
+
+def test_options_of_the_performance_may_be_given_by_themselves(tmp_path: Path) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with listen(model, optimizer, live=f"file:{tmp_path / 'a.txt'}", pace="wait", unit="10ms") as session:
+        train(model, optimizer, 3)
+    assert session.report.live is not None
+    assert session.report.live.heard == 3
+    with listen(model, optimizer, live=False) as session:
+        assert session.live is None

@@ -1,4 +1,4 @@
-"""Live MIDI: notes sent on time by a child process while the training goes on undisturbed.
+"""Live MIDI: notes sent on time by a child process while the training continues undisturbed.
 
 The names load on first use, as the player process, which must start at once, imports this package too.
 """

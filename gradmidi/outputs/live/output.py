@@ -1,19 +1,13 @@
-"""LiveOutput: rows of norms in, notes out of a MIDI port, while the training goes on undisturbed."""
+"""LiveOutput: rows of norms in, notes out of a MIDI port, while the training continues undisturbed."""
 
 from __future__ import annotations
 
-import sys
 import time
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gradmidi.composition.composer import Composer
-from gradmidi.errors import TrainingWarning
 from gradmidi.forking import keep_from_children
 from gradmidi.outputs.live.controllers import parse_controllers
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
@@ -23,9 +17,10 @@ from gradmidi.outputs.live.player.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP,
 from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.timeline import Grid, Timeline
 from gradmidi.outputs.midi_events import MidiStream
-from gradmidi.printable import printable
 from gradmidi.recording import Recording
 from gradmidi.recording.gathering import Gathering
+from gradmidi.recording.row import Row
+from gradmidi.saying import warn
 
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
 CLOCK_TICKS = 24  # a quarter
@@ -41,7 +36,7 @@ class LiveOutput:
 
     The notes leave from a child process at their time, whatever the training does; when the training process ends, in
     whatever way, the child ends every note. Feeding never raises, and never blocks unless ``pace`` is ``"wait"``: what
-    goes wrong is said once, as a :class:`TrainingWarning`, and the training goes on in silence.
+    goes wrong is said once, as a :class:`TrainingWarning`, and the training continues in silence.
 
     Args:
         composer: turns rows into notes; it is fed the rows that are heard, and no one else may feed it.
@@ -97,18 +92,12 @@ class LiveOutput:
         keep_from_children(self)
         self._timeline = self._begin(list(setup_bytes(composer.voices, chosen)), clock)
 
-    def append(
-        self,
-        step: int,
-        norms: NDArray[np.floating],
-        metrics: Mapping[str, float] | None = None,
-        gaps: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Take one step: its number, norms (L,), further numbers, and gaps (L,) where there are any."""
+    def append(self, row: Row, /) -> None:
+        """See :class:`gradmidi.recording.row.RowSink`."""
         if self._off:
             return
         try:
-            if self._fed.append(step, norms, metrics, gaps) or self._waits:
+            if self._fed.append(row) or self._waits:
                 self._look(time.perf_counter())
         except Exception as error:
             self._switch_off(f"{type(error).__name__}: {error}")
@@ -117,7 +106,7 @@ class LiveOutput:
         """Take the steps of a recording, in order."""
         for i, step in enumerate(rows.steps.tolist()):
             metrics = {name: float(values[i]) for name, values in rows.metrics.items()}
-            self.append(step, rows.norms[i], metrics, rows.gaps[i])
+            self.append(Row(step, rows.norms[i], rows.gaps[i], metrics))
 
     def close(self, drain: bool = True) -> LiveReport:
         """Let what waits be heard (at most 5 s; not at all if ``drain`` is false), end every note, say how it went."""
@@ -235,8 +224,4 @@ class LiveOutput:
     def _switch_off(self, reason: str) -> None:
         self._off = True
         self._link.hush()
-        message = f"live MIDI to {self.port} ended, the training goes on: {reason}"
-        try:
-            warnings.warn(message, TrainingWarning, stacklevel=4)
-        except TrainingWarning:  # someone has turned warnings into errors; not even that may stop a training
-            print(f"gradmidi: {printable(message)}", file=sys.stderr)
+        warn(f"live MIDI to {self.port} ended, the training continues: {reason}")

@@ -68,7 +68,7 @@ def _listener() -> Callable[[Any], None]:
 
         return AutoListener().hear
     except Exception as error:
-        _say(f"{sys.executable} cannot load gradmidi ({error}); the training goes on unheard")
+        _say(f"{sys.executable} cannot load gradmidi ({error}); the training continues unheard")
         return lambda optimizer: None
 
 

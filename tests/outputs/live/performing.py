@@ -9,6 +9,7 @@ import numpy as np
 from gradmidi.composition import Composer
 from gradmidi.composition.timing import Timing
 from gradmidi.outputs.live import LiveOutput
+from gradmidi.recording.row import Row
 
 parser = argparse.ArgumentParser()
 parser.add_argument("port")
@@ -25,7 +26,7 @@ with LiveOutput(composer, args.port, tuning=args.tuning) as output:
     print("playing", flush=True)
     end, step = time.perf_counter() + SECONDS, 0
     while time.perf_counter() < end:
-        output.append(step, np.float32(10 ** ((norms.integers(0, 13, 2) + DETUNED) / 12)))
+        output.append(Row.of(step, np.float32(10 ** ((norms.integers(0, 13, 2) + DETUNED) / 12))))
         step += 1
         time.sleep(0.005)
     if args.ending == "exception":

@@ -13,6 +13,7 @@ from gradmidi.errors import InputError, MissingPartError, TrainingWarning
 from gradmidi.outputs.live import LiveOutput, play
 from gradmidi.outputs.midi_events import note_events
 from gradmidi.outputs.tuning import choose_tuning
+from gradmidi.recording.row import Row
 from tests.outputs.live.devices import is_note_off, is_note_on, is_panic, one_row, read_file
 
 FAST = Timing(unit=0.002)
@@ -69,7 +70,7 @@ def test_two_alarms_in_one_voice_are_both_heard(file_port):
     """NaN in one layer and Inf in another that share a voice: the snare in its place, the crash beside it."""
     grouped = Composer(("a", "b"), groups={"both": ["a", "b"]}, timing=FAST)
     with LiveOutput(grouped, file_port.port, pace="wait") as output:
-        output.append(0, np.array([np.nan, np.inf], dtype=np.float32))
+        output.append(Row.of(0, np.array([np.nan, np.inf], dtype=np.float32)))
     drums = {heard.data[1] for heard in file_port() if is_note_on(heard.data) and heard.data[0] == 0x99}
     assert drums == {SNARE, CRASH}
 
@@ -119,7 +120,7 @@ def test_an_explosion_is_played_at_once(file_port):
     with LiveOutput(Composer(("conv1", "conv2", "fc1", "fc2"), timing=slow, scale=None), file_port.port) as output:
         steps = feed_for(output, 1.5)
         asked = time.perf_counter()
-        output.append(1000, np.array([4000.0, 1.8, 3.3, 2.4], dtype=np.float32))
+        output.append(Row.of(1000, np.array([4000.0, 1.8, 3.3, 2.4], dtype=np.float32)))
         time.sleep(0.3)
         began = asked - time.perf_counter()
         report = output.close(drain=False)
@@ -186,7 +187,7 @@ def test_the_rate_limit_holds(file_port):
 
 def test_feeding_never_raises_and_warns_once(file_port):
     output = LiveOutput(Composer(("a", "b")), file_port.port)
-    with pytest.warns(TrainingWarning, match="the training goes on") as warned:
+    with pytest.warns(TrainingWarning, match="the training continues") as warned:
         for step in range(3):
             output.feed(one_row(step, (1.0, 2.0, 3.0), ("a", "b", "c")))
     assert len(warned) == 1
@@ -197,7 +198,7 @@ def test_feeding_never_raises_and_warns_once(file_port):
 def test_a_training_that_makes_warnings_errors_goes_on_too(file_port, capsys):
     output = LiveOutput(Composer(("a", "b")), file_port.port)
     output.feed(one_row(0, (1.0, 2.0, 3.0), ("a", "b", "c")))
-    assert "the training goes on" in capsys.readouterr().err
+    assert "the training continues" in capsys.readouterr().err
     output.close()
 
 

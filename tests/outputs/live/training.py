@@ -46,7 +46,7 @@ if args.workers and os.fork() == 0:
 
 
 def on_step(row) -> None:
-    writer.append(row.step, row.norms, {}, row.gaps)
+    writer.append(row)
     if output is not None:
         output.feed(Recording(LAYERS, np.array([row.step]), row.norms[None], gaps=row.gaps[None]))
 
