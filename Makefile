@@ -1,11 +1,12 @@
 # make demo: everything on a fresh machine, then a first training run you can hear.  make test: the tests.
+# make docs: the site, into site/; a broken link is an error.
 # make fuzz: more damaged files of every kind than the tests read, such as ARGS="npz mid --count 5000 --seed 1".
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 
-.PHONY: demo test fuzz lint bench clean
+.PHONY: demo test fuzz lint docs bench clean
 
 demo: $(VENV)/.ready
 	@.ci/system-parts libfluidsynth3
@@ -23,6 +24,9 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: $(VENV)/.ready-dev
 	@.ci/system-parts libfluidsynth3 fluidsynth
@@ -43,4 +47,4 @@ $(VENV)/.ready-dev: pyproject.toml .ci/constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) out dist site

@@ -73,7 +73,8 @@ def listen(
             expert parallelism, where a rank has layers of its own. Each then leaves a recording, ``norms.rank0.csv``,
             ``norms.rank1.csv`` and so on, which :meth:`gradmidi.Recording.join` lays side by side. Live sound comes
             from rank 0.
-        live_options, probe_options: tables of options; each of these may also be given by itself.
+        live_options: a table of options of the performance; each of them may also be given by itself.
+        probe_options: the same of the measuring.
         options: how to measure (:class:`gradmidi.session.options.ProbeOptions`: ``layers``, ``every`` …), how to make
             notes (:class:`gradmidi.composition.options.ComposeOptions`: ``scale``, ``mapping`` …) and how to perform
             (:class:`gradmidi.outputs.live.options.LiveOptions`: ``pace``, ``cc`` …). Without ``live`` those of notes

@@ -71,7 +71,13 @@ class Session:
 
     Args:
         make_probe: from the receiver of rows to the probe, attached.
-        path, existing, first_step, metrics, meta, late, ranks: see :func:`gradmidi.listen`.
+        path: this and the options down to ``ranks`` are those of :func:`gradmidi.listen`.
+        existing: likewise.
+        first_step: likewise.
+        metrics: likewise.
+        meta: likewise.
+        late: likewise.
+        ranks: likewise.
         play: port, options of live sound and of the composer, as :meth:`play` takes them; None for no sound.
         tell: called with each line about an earlier recording; a warning of the kind :class:`Notice` by default.
 

@@ -57,7 +57,9 @@ def play(
         speed: 2 plays twice as fast.
         progress: told twenty times a second the s that were played and the s that there are.
         tuning: of a score: ``auto``, ``12tet``, ``bend`` or ``mts``.
-        max_rate, backend, soundfont: as for :class:`LiveOutput`.
+        max_rate: MIDI messages per second, as for :class:`LiveOutput`.
+        backend: a MIDI system, library or both, as for :class:`LiveOutput`.
+        soundfont: for the port ``"fluidsynth"``.
 
     Returns:
         Counts and lateness.
