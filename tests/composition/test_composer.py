@@ -63,6 +63,8 @@ def test_gaps_are_silent_and_alarms_are_percussion(sick):
     alarm = score.of_voice(4)
     assert score.voices[4].percussion
     assert score.step[alarm].tolist() == [30, 40]
+    assert score.drum[alarm].tolist() == [49, 38], "crash cymbal and acoustic snare of General MIDI"
+    assert score.velocity[alarm].tolist() == [110, 110]
     assert len(score) == 201 * 4 - 1
     assert np.isfinite(score.frequency).all()
 

@@ -114,3 +114,10 @@ def test_bad_choices(healthy, tmp_path):
         with pytest.raises(InputError):
             render_sine(healthy, tmp_path / "s.wav", **options)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_alarm_is_two_squares_a_tritone_apart_at_twice_the_level_of_a_tone():
+    """1,000 Hz for 5 ms, then 1,414 Hz; worked out with whole numbers: the half-periods that n samples hold."""
+    halves = [2 * (1000 if n < 220 else 1414) * n // 44_100 for n in range(441)]
+    expected = np.float32([-0.2 if half % 2 else 0.2 for half in halves])
+    assert np.array_equal(alarm_tone(), expected)

@@ -1,0 +1,77 @@
+"""Our own synthesiser: how a note begins, falls and ends, what a layer sounds like, and where it stands."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from gradmidi.outputs.synth import TIMBRES, synth_blocks
+from gradmidi.score import Marks, Score, Voice
+
+RATE = 44_100
+HELD = 2.0  # s
+
+
+def sound(hz: float = 441.0, velocity: int = 127, held: float = HELD, **voice: int) -> np.ndarray:
+    """One note of the first layer, in stereo."""
+    one = np.ones(1, dtype=np.int64)
+    voices = (Voice("a", 0, **{"volume": 127, "pan": 0} | voice),)
+    times = np.zeros(1), np.full(1, held), np.full(1, hz)
+    score = Score(*times, 0 * one, velocity * one, one, one == 0, voices, Marks.none(), held)
+    return np.concatenate(list(synth_blocks(score))).astype(np.float64)
+
+
+def level(samples: np.ndarray, at: float) -> float:
+    """Root mean square of the left side over the ten periods of 441 Hz around a time in s."""
+    first = round(at * RATE) - 500
+    return float(np.sqrt(np.mean(samples[first : first + 1000, 0] ** 2)))
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 1.0, 1.5])
+def test_a_held_note_falls_to_one_e_th_in_035_s(at):
+    note = sound()
+    assert level(note, at + 0.35) / level(note, at) == pytest.approx(1 / math.e, rel=1e-3)
+
+
+def test_a_note_rises_evenly_in_4_ms():
+    """A hundred samples are one period of 441 Hz: five periods later the same tone is at its full level."""
+    left = sound()[:, 0] * np.exp(np.arange(round((HELD + 0.12) * RATE)) / RATE / 0.35)  # as if it did not fall
+    rise = np.minimum(np.arange(300) / RATE / 0.004, 1)
+    assert left[:300] == pytest.approx(left[500:800] * rise, abs=1e-6)
+
+
+def test_a_note_is_gone_012_s_after_its_end():
+    short, long = sound(held=0.2), sound()
+    assert len(short) == round(0.32 * RATE)
+    after = np.arange(round(0.12 * RATE)) / RATE
+    end = round(0.2 * RATE)
+    assert short[end:, 0] == pytest.approx(long[end : len(short), 0] * (1 - after / 0.12) ** 2, abs=1e-6)
+
+
+def test_the_timbre_is_that_of_the_layer():
+    """The partials of 44 whole periods, as if the note did not fall, are the first row of the table."""
+    time = np.arange(4400, 8800) / RATE
+    strengths = np.abs(np.fft.rfft(sound()[4400:8800, 0] * np.exp(time / 0.35))) / 2200
+    assert strengths[[44, 88, 132]] == pytest.approx(np.array(TIMBRES[0]) / sum(TIMBRES[0]), rel=1e-4)
+    assert strengths[[22, 66, 176, 220]].max() < 1e-4
+
+
+def test_partials_above_half_the_rate_are_left_out():
+    """The second partial of 15 kHz would alias to 14.1 kHz."""
+    strengths = np.abs(np.fft.rfft(sound(hz=15_000.0)[4410:48510, 0]))
+    assert strengths[14_100] < 1e-3 * strengths[15_000]
+
+
+def test_level_follows_velocity_and_volume():
+    loudest = level(sound(), 0.1)
+    assert level(sound(velocity=64), 0.1) / loudest == pytest.approx((64 / 127) ** 2)
+    assert level(sound(volume=50), 0.1) / loudest == pytest.approx(50 / 127)
+
+
+@pytest.mark.parametrize(("pan", "left", "right"), [(0, 1, 0), (127, 0, 1), (63.5, math.sqrt(0.5), math.sqrt(0.5))])
+def test_a_voice_stands_where_its_pan_says(pan, left, right):
+    there, at_left = sound(pan=pan), sound()[:, 0]
+    assert there[:, 0] == pytest.approx(left * at_left, abs=1e-6)
+    assert there[:, 1] == pytest.approx(right * at_left, abs=1e-6)
