@@ -17,12 +17,12 @@ class RowStore:
 
     def __init__(self, layers: Sequence[str], metrics: Sequence[str]) -> None:
         self._layers = tuple(layers)
-        self._metrics = tuple(metrics)
+        self._metrics = {name: column for column, name in enumerate(metrics)}
         self._count = 0
         self._steps = np.empty(FIRST_CAPACITY, dtype=np.int64)
         self._norms = np.empty((FIRST_CAPACITY, len(layers)), dtype=np.float32)
         self._gaps = np.empty((FIRST_CAPACITY, len(layers)), dtype=bool)
-        self._numbers = np.empty((FIRST_CAPACITY, len(metrics)))
+        self._numbers = np.full((FIRST_CAPACITY, len(metrics)), np.nan)
 
     def append(self, row: Row, /) -> None:
         """See :class:`gradmidi.recording.row.RowSink`."""
@@ -32,7 +32,9 @@ class RowStore:
         self._steps[i] = row.step
         self._norms[i] = row.norms
         self._gaps[i] = row.gaps
-        self._numbers[i] = [row.metrics.get(name, np.nan) for name in self._metrics]
+        for name, value in row.metrics.items():
+            if (column := self._metrics.get(name)) is not None:
+                self._numbers[i, column] = value
         self._count += 1
 
     def add_layers(self, names: Sequence[str]) -> None:
@@ -44,7 +46,7 @@ class RowStore:
 
     def add_metric(self, name: str) -> bool:
         """A further column, nan in the rows so far; always possible in memory."""
-        self._metrics = (*self._metrics, name)
+        self._metrics[name] = len(self._metrics)
         self._numbers = np.hstack([self._numbers, np.full((len(self._steps), 1), np.nan)])
         return True
 
@@ -55,13 +57,13 @@ class RowStore:
     def recording(self, meta: Mapping[str, str]) -> Recording:
         """What was collected so far, as a copy."""
         n = self._count
-        metrics = {name: self._numbers[:n, i].copy() for i, name in enumerate(self._metrics)}
+        metrics = {name: self._numbers[:n, i].copy() for name, i in self._metrics.items()}
         norms = self._norms[:n].astype(np.float64)
         return Recording(self._layers, self._steps[:n].copy(), norms, metrics, meta, self._gaps[:n].copy())
 
     def _grow(self) -> None:
         for name in ("_steps", "_norms", "_gaps", "_numbers"):
             old = getattr(self, name)
-            new = np.empty((2 * len(old), *old.shape[1:]), dtype=old.dtype)
+            new = np.full((2 * len(old), *old.shape[1:]), np.nan if name == "_numbers" else 0, dtype=old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)

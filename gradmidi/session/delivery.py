@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from gradmidi.recording.row import Row, RowSink
 from gradmidi.saying import warn
@@ -58,7 +57,8 @@ class Delivery:
         """Take a row from the probe."""
         while len(self._kept) > 1 and self._kept[1][0] <= row.step:
             del self._kept[0]
-        self._held.append(row._replace(metrics={**self._kept[0][1], **row.metrics}))
+        # Not by _replace, which takes a fifth of the time that everything here takes.
+        self._held.append(Row(row.step, row.norms, row.gaps, {**self._kept[0][1], **row.metrics}))
         self.release(everything=self._late is None)
 
     def release(self, everything: bool) -> None:
@@ -77,10 +77,16 @@ class Delivery:
             self._begun = row.step
             if not (interrupted and self.stored(row.step)):
                 for name, sink in list(self.sinks.items()):
-                    if (error := guarded(name, partial(sink.append, row))) is not None:
-                        self.failed[name] = error
-                        del self.sinks[name]
+                    try:
+                        sink.append(row)
+                    except Exception as error:
+                        self._drop(name, error)
             del self._held[0]
+
+    def _drop(self, name: str, error: Exception) -> None:
+        say_stopped(name, error)
+        self.failed[name] = error
+        del self.sinks[name]
 
     def widen(self, layers: int) -> None:
         """Layers have joined: the rows that wait get gaps for them."""
@@ -103,11 +109,6 @@ class FirstLayers:
         return self._sink.append(row.narrowed(self._layers))
 
 
-def guarded(name: str, call: Callable[[], object]) -> Exception | None:
-    """Make a call; the error that it ended with, of which one warning says what stopped."""
-    try:
-        call()
-    except Exception as error:
-        warn(f"gradmidi: {name} stopped, the training continues: {type(error).__name__}: {error}")
-        return error
-    return None
+def say_stopped(name: str, error: Exception) -> None:
+    """One warning for what failed."""
+    warn(f"gradmidi: {name} stopped, the training continues: {type(error).__name__}: {error}")

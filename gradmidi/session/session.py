@@ -13,6 +13,7 @@ from weakref import WeakSet
 from gradmidi.errors import InputError
 from gradmidi.forking import keep_from_children
 from gradmidi.recording.csv_writer import METRICS, RecordingWriter
+from gradmidi.recording.elsewhere import RecordedElsewhere
 from gradmidi.recording.existing import check_existing
 from gradmidi.recording.findings import Tally
 from gradmidi.recording.memory import RowStore
@@ -20,8 +21,7 @@ from gradmidi.recording.path import check_recording_path
 from gradmidi.recording.recording import Recording
 from gradmidi.recording.row import Row, RowSink
 from gradmidi.saying import notice, warn
-from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, guarded
-from gradmidi.session.elsewhere import RecordedElsewhere
+from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, say_stopped
 from gradmidi.session.report import SessionReport
 
 if TYPE_CHECKING:
@@ -338,7 +338,11 @@ class Session:
     def _close(self, well: bool) -> None:
         self._ended = self._ended or bool(self._closers)
         while self._closers:
-            guarded("closing", partial(self._closers.pop(), well))
+            close = self._closers.pop()
+            try:
+                close(well)
+            except Exception as error:
+                say_stopped("closing", error)
 
     def _joined(self, names: Sequence[str]) -> bool:
         """Layers join the training: a column each in memory; a file and live sound have only those of the beginning."""
