@@ -8,8 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from gradmidi.recording import Recording
+
+# Machines that run several things at once are slow now and then.
+settings.register_profile("gradmidi", deadline=None)
+settings.load_profile("gradmidi")
 
 ROOT = Path(__file__).parents[1]
 PURE_TONE = ROOT / "soundfonts" / "pure-tone.sf2"

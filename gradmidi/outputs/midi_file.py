@@ -59,7 +59,7 @@ def midi_file(score: Score, tuning: str) -> mido.MidiFile:
             *setup_messages(voice, tuning),
         ]
         tail = closing_messages(voice, tuning, _retuned_keys(message for _, message in events[index]))
-        end = _tick(score.length, score)
+        end = max([_tick(score.length, score), *(tick for tick, _ in events[index])])
         played = [*((0, message) for message in head), *events[index], *((end, message) for message in tail)]
         file.tracks.append(_track(played, score))
     return file
@@ -99,10 +99,11 @@ def _text(kind: str, text: str) -> mido.MetaMessage:
 
 
 def _track(events: Iterable[tuple[int, mido.Message | mido.MetaMessage]], score: Score) -> mido.MidiTrack:
-    """Absolute ticks → deltas; the track ends with the last rest."""
+    """Absolute ticks → deltas; the track ends with the last rest, or with what comes after it."""
     track = mido.MidiTrack()
-    now = 0
-    for tick, message in [*events, (_tick(score.length, score), mido.MetaMessage("end_of_track"))]:
+    now, said = 0, list(events)
+    end = max([_tick(score.length, score), *(tick for tick, _ in said[-1:])])
+    for tick, message in [*said, (end, mido.MetaMessage("end_of_track"))]:
         while tick - now > LONGEST_DELTA:
             # A file has no longer rest than this; an empty text, which every reader skips, divides it.
             track.append(mido.MetaMessage("text", text="", time=LONGEST_DELTA))

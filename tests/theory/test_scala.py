@@ -251,3 +251,22 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             Scale.from_scala(path)
     with pytest.raises(InputError, match="either"):
         Scale.from_scala(DATA / "edo5.scl", DATA / "white-keys.kbm", tonic="C4")
+
+
+@pytest.mark.parametrize(
+    ("scale", "written"),
+    [
+        (
+            Scale.from_ratios([1, "9/8", "5/4", "4/3", "3/2", "5/3", "15/8"], tonic="C4"),
+            b"! golden.scl\n!\ncustom\n 7\n!\n 9/8\n 5/4\n 4/3\n 3/2\n 5/3\n 15/8\n 2/1\n",
+        ),
+        (
+            Scale.from_cents([0, 100.5, 701.955, 1100.123456789], tonic="C4", period=1201),
+            b"! golden.scl\n!\ncustom\n 4\n!\n 100.5\n 701.955\n 1100.123456789\n 1201.0\n",
+        ),
+    ],
+)
+def test_the_bytes_of_an_scl(scale, written, tmp_path):
+    """Written down: a change of any of them is a change of what everybody's files hold."""
+    scale.save_scala(tmp_path / "golden.scl")
+    assert (tmp_path / "golden.scl").read_bytes() == written
