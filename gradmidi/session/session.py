@@ -13,7 +13,6 @@ from weakref import WeakSet
 from gradmidi.errors import InputError
 from gradmidi.forking import keep_from_children
 from gradmidi.recording.csv_writer import METRICS, RecordingWriter
-from gradmidi.recording.elsewhere import RecordedElsewhere
 from gradmidi.recording.existing import check_existing
 from gradmidi.recording.findings import Tally
 from gradmidi.recording.memory import RowStore
@@ -21,7 +20,8 @@ from gradmidi.recording.path import check_recording_path
 from gradmidi.recording.recording import Recording
 from gradmidi.recording.row import Row, RowSink
 from gradmidi.saying import notice, warn
-from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, say_stopped
+from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, guarded
+from gradmidi.session.elsewhere import RecordedElsewhere
 from gradmidi.session.report import SessionReport
 
 if TYPE_CHECKING:
