@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,12 +16,16 @@ from gradmidi.errors import InputError
 from gradmidi.files.reading import Source
 from gradmidi.printable import shown
 from gradmidi.recording.columns import listed, numbers, twice, whole_numbers
+from gradmidi.recording.from_logs import FromLogs
+
+if TYPE_CHECKING:
+    from gradmidi.recording.row import Row
 
 RESUMED = "resumed"  # key of the steps at which a run was resumed into the same recording
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class Recording(FromLogs):
     """Per-layer norms of a training run.
 
     Attributes:
@@ -80,11 +85,71 @@ class Recording:
     def __repr__(self) -> str:
         return f"<Recording of {len(self)} steps × {len(self.layers)} layers: {listed(self.layers)}>"
 
+    def __iter__(self) -> Iterator[Row]:
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, which: int) -> Row: ...
+    @overload
+    def __getitem__(self, which: slice | NDArray[Any] | Sequence[int] | Sequence[bool]) -> Recording: ...
+    def __getitem__(self, which: int | slice | NDArray[Any] | Sequence[int] | Sequence[bool]) -> Row | Recording:
+        """Rows by position, as in a list: ``rec[100:200]`` is a recording, ``rec[-1]`` the last row.
+
+        Positions are not steps, see :meth:`between`. Iterating gives the rows one by one, as a sink takes them.
+
+        Args:
+            which: an int for a :class:`~gradmidi.recording.row.Row`, whose arrays are copies; a slice, a list or array
+                of positions, or a mask such as ``rec.metrics["loss"] > 1`` for a recording with those rows.
+                :meth:`seams` move to the next row that is kept.
+
+        Raises:
+            IndexError: there is no such row.
+            TypeError: something else, such as the name of a layer.
+        """
+        from gradmidi.recording.slicing import picked
+
+        return picked(self, which)
+
     def rows(self, start: int | None = None, stop: int | None = None) -> Recording:
-        """The rows from ``start`` up to ``stop``, by position as in a slice of a list."""
-        part = slice(start, stop)
-        metrics = {name: values[part] for name, values in self.metrics.items()}
-        return Recording(self.layers, self.steps[part], self.norms[part], metrics, self.meta, self.gaps[part])
+        """The rows from ``start`` up to ``stop``, by position as in a slice of a list: ``rec[start:stop]``."""
+        from gradmidi.recording.slicing import taken
+
+        return taken(self, slice(start, stop))
+
+    def between(self, first: int | None = None, last: int | None = None) -> Recording:
+        """The rows of the steps from ``first`` to ``last``, both included; none where no step lies between them.
+
+        Of a run that was resumed from an older checkpoint all rows of a step are taken.
+
+        Args:
+            first: the first step; from the beginning if not given.
+            last: the last step; to the end if not given.
+
+        Raises:
+            InputError: ``first`` is larger than ``last``.
+        """
+        from gradmidi.recording.slicing import between
+
+        return between(self, first, last)
+
+    @staticmethod
+    def concat(recordings: Iterable[Recording], renumber: bool = False) -> Recording:
+        """Recordings one after the other, as if each had continued the one before it (``existing="append"``).
+
+        Every later recording begins at a seam, see :meth:`seams`. A metric that one of them does not have is nan there;
+        of metadata under one key that of the first counts. Recordings without rows are left out.
+
+        Args:
+            recordings: at least one, all with the same layers; these are put in the order of the first recording's.
+            renumber: move the steps of every later recording so that it begins after the last one before it, for runs
+                that each count from 0.
+
+        Raises:
+            InputError: there is none, layers differ, or a recording does not begin after the one before it ends.
+        """
+        from gradmidi.recording.slicing import concat
+
+        return concat(recordings, renumber)
 
     def seams(self) -> NDArray[np.int64]:
         """Positions of the rows at which a run was resumed into the same recording.
@@ -205,113 +270,3 @@ class Recording:
 
         with Source(path) as source:
             return load(source)
-
-    @classmethod
-    def from_tensorboard(
-        cls,
-        path: str | Path,
-        columns: Iterable[str] | None = None,
-        metrics: Iterable[str] | None = None,
-        run: str | None = None,
-    ) -> Recording:
-        """A run that was logged to TensorBoard: all points of its scalars, also those of tensor style.
-
-        Tags may have points at different steps: the rows are all steps of the chosen ones, with gaps.
-
-        Args:
-            path: a folder with event files, or below which they are, or an event file.
-            columns: names or globs of the tags that become layers, such as ``"grad/*/norm"``; those that look like
-                gradient norms if not given. What their names share (``grad/``, ``/norm``) is cut off.
-            metrics: names or globs of tags that become metrics; loss, epoch and learning rate if not given.
-            run: the run's folder below ``path``, or a glob, where there are several.
-
-        Raises:
-            InputError: no event files, several runs, or nothing that fits; the message lists what there is.
-            MissingPartError: tensorboard is not installed.
-        """
-        from gradmidi.logs.runs import Choice
-        from gradmidi.logs.series import recording_of
-        from gradmidi.logs.tensorboard import open_events
-
-        choice = Choice(None if columns is None else list(columns), run=run)
-        with Source(path, "the folder of a TensorBoard run") as source:
-            return recording_of(open_events(source, choice), choice.columns, metrics)
-
-    @classmethod
-    def from_csv(
-        cls,
-        path: str | Path,
-        columns: Iterable[str] | None = None,
-        metrics: Iterable[str] | None = None,
-        step: str | None = None,
-    ) -> Recording:
-        """Chosen columns of any CSV; an empty cell is a gap. Args as :meth:`from_tensorboard` and:
-
-        Args:
-            step: name of the column that counts steps; ``step``, ``global_step``, ``iteration`` … if not given.
-
-        Raises:
-            InputError: the file cannot be read, nothing fits, or a chosen cell is not a number.
-        """
-        from gradmidi.logs.csv_log import CsvLog
-        from gradmidi.logs.series import recording_of
-
-        with Source(path, "the log of a run") as source:
-            return recording_of(CsvLog(source, step), columns, metrics)
-
-    @classmethod
-    def from_jsonl(
-        cls,
-        path: str | Path,
-        columns: Iterable[str] | None = None,
-        metrics: Iterable[str] | None = None,
-        step: str | None = None,
-    ) -> Recording:
-        """Chosen numbers of a file of JSON objects, one per line or in one array; nested keys are joined by ``/``.
-
-        A Hugging Face Trainer's ``trainer_state.json`` is read as well. Args and errors as :meth:`from_csv`.
-        """
-        from gradmidi.logs.json_log import open_json
-        from gradmidi.logs.series import recording_of
-
-        with Source(path, "the log of a run") as source:
-            return recording_of(open_json(source, step), columns, metrics)
-
-    @classmethod
-    def from_wandb_export(
-        cls,
-        path: str | Path,
-        columns: Iterable[str] | None = None,
-        metrics: Iterable[str] | None = None,
-        step: str | None = None,
-        run: str | None = None,
-    ) -> Recording:
-        """A history (CSV or JSONL) from Weights & Biases, or a chart's CSV, of whose runs ``run`` chooses one.
-
-        Args and errors as :meth:`from_csv`.
-        """
-        from gradmidi.logs.series import recording_of
-        from gradmidi.logs.source import open_table
-        from gradmidi.logs.wandb import WandbLog
-
-        with Source(path, "the export of a run") as source:
-            return recording_of(WandbLog(open_table(source, step), run), columns, metrics)
-
-    @classmethod
-    def from_log(
-        cls,
-        path: str | Path,
-        columns: Iterable[str] | None = None,
-        metrics: Iterable[str] | None = None,
-        step: str | None = None,
-        run: str | None = None,
-    ) -> Recording:
-        """The log of a run, whatever wrote it, as ``gradmidi render`` and ``gradmidi import`` read it.
-
-        Besides what the other methods read: the output folder of a Hugging Face Trainer or of Lightning's CSVLogger,
-        MLflow's file store, DLLogger's lines, and recordings. Args and errors as :meth:`from_tensorboard` and
-        :meth:`from_csv`.
-        """
-        from gradmidi.logs.source import read_source
-
-        return read_source(path, columns, metrics, step, run)
