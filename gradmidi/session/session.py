@@ -20,7 +20,7 @@ from gradmidi.recording.path import check_recording_path
 from gradmidi.recording.recording import Recording
 from gradmidi.recording.row import Row, RowSink
 from gradmidi.saying import notice, warn
-from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, guarded
+from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, say_stopped
 from gradmidi.session.elsewhere import RecordedElsewhere
 from gradmidi.session.report import SessionReport
 
