@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "imports.svg"
 # The two façades: methods that people look for on the value itself. They import when they are called.
 FACADES = {
-    ("gradmidi.recording.recording", "logs"): "Recording.load",
+    ("gradmidi.recording.from_logs", "logs"): "Recording.load",
     ("gradmidi.score", "outputs"): "Score.save_midi and its kin",
 }
 GROUND = "ground"
