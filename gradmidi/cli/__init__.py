@@ -1,4 +1,4 @@
-"""The command line: one file a command; each parses, calls the library and prints."""
+"""The command line: one file per command; each parses, calls the library and prints."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 # name of the command (its module in this folder, or in MODULES) and the line in the help
 COMMANDS = (
-    ("train", "train the 2019 post's network on MNIST and leave norms, MIDI, sound and a picture"),
-    ("run", "run a training script as it is and record every optimizer in it"),
+    ("train", "train the 2019 post's network on MNIST and write norms, MIDI, sound and a picture"),
+    ("run", "run a training script unchanged and record every optimizer in it"),
     ("render", "turn a recording (norms.csv) into MIDI, sound or a picture"),
     ("import", "turn the log of a run (TensorBoard, Trainer, MLflow, CSV, JSON) into a recording"),
     ("play", "play a recording or a MIDI file on a MIDI port"),
@@ -25,10 +25,10 @@ COMMANDS = (
     ("presets", "list the settings that `train` knows by name"),
     ("scales", "list the named scales, or show one"),
     ("instruments", "list the 128 General MIDI instruments"),
-    ("doctor", "say what is installed, what is missing and what to run"),
+    ("doctor", "show what is installed, what is missing and how to install it"),
     ("completion", "print a completion script for your shell"),
 )
-MODULES = {"import": "import_log"}  # a name that Python keeps for itself
+MODULES = {"import": "import_log"}  # a reserved word in Python
 
 
 class Paragraphs(argparse.HelpFormatter):
@@ -39,7 +39,7 @@ class Paragraphs(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, and that takes no option by half its name."""
+    """An argument parser whose errors are one line, and that accepts no abbreviated options."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **({"formatter_class": Paragraphs} | options | {"allow_abbrev": False}))
@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> Parser:
-    """The whole command line; loads the commands' modules, which load nothing heavy themselves."""
+    """The complete command line; loads the commands' modules, which load nothing heavy themselves."""
     from gradmidi import __version__
 
     parser = Parser(prog="gradmidi", description="Hear a neural network train: gradient norms as MIDI notes.")
@@ -89,6 +89,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _complain(command: str, what: object, code: int) -> int:
     try:
         print(f"gradmidi {command}: {printable(what)}", file=sys.stderr, flush=True)
-    except OSError:  # nobody can be told, but the exit code can
+    except OSError:  # no message can be written, but the exit code still tells
         silence(2)
     return code

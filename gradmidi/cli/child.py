@@ -1,4 +1,4 @@
-"""A program run in our place: same terminal, same signals, same exit code."""
+"""Runs a program in our place: same terminal, same signals, same exit code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from gradmidi.errors import InputError
 
-PASSED_ON = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")  # as far as the system has them
+PASSED_ON = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")  # those that the system has
 FROM_KEYBOARD = ("SIGINT", "SIGQUIT")
 KILLED = 128  # what shells add to the number of the signal that ended a program
 
 
 def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a program to its end and give its exit code, 128 + n where signal n ended it.
+    """Run a program to its end and return its exit code, or 128 + n if signal n ended it.
 
     Raises:
         InputError: there is no such program, or it may not be run.
@@ -37,25 +37,25 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _pass_on_signals(child: subprocess.Popen[bytes]) -> dict[int, Any]:
-    """Have signals reach the child instead of us; gives the handlers that were there."""
+    """Pass signals on to the child instead of handling them; returns the earlier handlers."""
     keyboard = [getattr(signal, name) for name in FROM_KEYBOARD if hasattr(signal, name)]
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        # A terminal has sent its Ctrl-C to both of us; a second one would interrupt how the script ends.
+        # A terminal has sent its Ctrl-C to both of us; a second one would interrupt the script's cleanup.
         if number not in keyboard or not _in_front_of_a_terminal():
             child.send_signal(number)
 
     before = {}
     for name in PASSED_ON:
         number = getattr(signal, name, None)
-        # What our caller had us ignore (nohup, a shell's &) the child ignores by itself, and nobody shall change that.
+        # Signals that our caller had us ignore (nohup, a shell's &) are ignored by the child too; leave that as it is.
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, pass_on)
     return before
 
 
 def _in_front_of_a_terminal() -> bool:
-    """Whether we are in the group of processes that the keyboard talks to."""
+    """Whether we are in the terminal's foreground process group."""
     if os.name == "nt":
         return True
     try:

@@ -18,43 +18,43 @@ from gradmidi.cli.streams import silence, to_stdout
 from gradmidi.printable import printable
 
 UNBROKEN = ("what", "file", "plays", "preset", "part", "Hz")  # columns whose cells stay on one line
-NOTEBOOK = "JPY_PARENT_PID"  # set where Jupyter runs `!gradmidi`: a terminal by name that keeps every state of a bar
-PIPED_WIDTH = 200  # columns of a table that no terminal limits
+NOTEBOOK = "JPY_PARENT_PID"  # set if Jupyter runs `!gradmidi`: it poses as a terminal but keeps every state of a bar
+PIPED_WIDTH = 200  # characters per line of a table that is not limited by a terminal
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Whoever prints decides what it means that nobody reads; rich would end the program."""
+        """Leave it to the caller what a closed pipe means; rich would end the program."""
         raise
 
 
 class Reporter:
-    """Says things as ``--quiet`` and ``--json`` allow."""
+    """Prints messages and results as ``--quiet`` and ``--json`` allow."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.json: bool = args.json
         self.quiet: bool = args.quiet
-        self.leaves_stdout = False  # to a file that is written there
+        self.leaves_stdout = False  # to a file that is written to it
         self._out = _Console(highlight=False, soft_wrap=True)
         if not self._out.is_terminal:
             self._out.width = PIPED_WIDTH
         self._err = _Console(stderr=True, highlight=False, soft_wrap=True, quiet=self.quiet)
 
     def say(self, text: str, style: str = "") -> None:
-        """A message for the person, on stderr."""
+        """Print a message for the user on stderr."""
         try:
             self._err.print(_plain(text), style=style)
-        except OSError:  # nobody listens any more, or a log is full; what is made is made all the same
+        except OSError:  # stderr was closed, or its disk is full; the files are made all the same
             silence(2)
 
     def result(self, value: Any) -> None:
-        """With ``--json`` the result as one JSON document on stdout."""
+        """With ``--json``, print the result as one JSON document on stdout."""
         if self.json and not self.leaves_stdout:
             with to_stdout():
                 print(json.dumps(value, indent=2), flush=True)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """A table on stdout, unless JSON or silence is asked for."""
+        """Print a table on stdout, unless ``--json`` or ``--quiet`` is given."""
         if self.json or self.quiet or self.leaves_stdout:
             return
         table = Table(
@@ -67,12 +67,12 @@ class Reporter:
         with to_stdout():
             with self._out.capture() as text:
                 self._out.print(table)
-            # Cells are padded to the width of their column, which nobody wants at the end of a line.
+            # Cells are padded to the width of their column; remove that at the end of a line.
             print("\n".join(line.rstrip() for line in text.get().splitlines()), flush=True)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[ProgressLine]:
-        """A bar on stderr while the block runs; nothing where stderr is not a terminal or is a notebook's cell."""
+        """A bar on stderr while the block runs; nothing if stderr is not a terminal or is a notebook's cell."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(24),
@@ -85,7 +85,7 @@ class Reporter:
 
 
 class ProgressLine:
-    """One bar: ``show`` moves it and changes the words behind it."""
+    """One bar: ``show`` moves it and changes the text after it."""
 
     def __init__(self, bar: Progress, task: Any) -> None:
         self._bar = bar
@@ -97,5 +97,5 @@ class ProgressLine:
 
 
 def _plain(text: str) -> Text:
-    """Text in which neither escape sequences nor rich's own markup and emoji names mean anything."""
+    """Text in which escape sequences and rich's markup and emoji names have no effect."""
     return Text(printable(text))

@@ -1,4 +1,4 @@
-"""Say what is installed, what is missing, what it is for and what to run."""
+"""Show what is installed, what is missing, what each package is for and how to install it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-_ADVICE = "put an .sf2 file into soundfonts/, see soundfonts/README.md"
+_ADVICE = "put an .sf2 file into soundfonts/; see soundfonts/README.md"
 
 
 def _midi_system() -> tuple[str, str, str, str]:
@@ -58,7 +58,7 @@ def _state(row: Requirement) -> str:
         return "missing"
     try:
         quiet_import(row.module)
-    except Exception as error:  # a broken package can raise anything (torchvision beside another torch: RuntimeError)
-        # The Python package is there, so its own failure to import is the system library's.
+    except Exception as error:  # a broken package can raise anything (torchvision with another torch: RuntimeError)
+        # The Python package is there, so a failure to import it is due to the system library.
         return "ok" if row.name == "pyfluidsynth" else f"does not load: {str(error).splitlines()[0][:60]}"
     return "ok"

@@ -1,4 +1,4 @@
-"""What `gradmidi run` does when the script has ended: nothing that fails here changes how the run ended."""
+"""What `gradmidi run` does when the script has ended: no failure here changes the exit code of the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def finish(args: argparse.Namespace, handover: Handover, folder: Path, targets: dict[str, Path]) -> None:
-    """Say what was recorded and render the first recording; whatever fails is one line on stderr.
+    """Report what was recorded and render the first recording; whatever fails is one line on stderr.
 
     Args:
         args: the options of `gradmidi run`.
@@ -45,8 +45,8 @@ def finish(args: argparse.Namespace, handover: Handover, folder: Path, targets: 
 
 
 def _end_in_peace() -> None:
-    """A Ctrl-C must not change the exit code while the last lines are said and the temporary folder is removed."""
-    with suppress(ValueError):  # in a thread signals are none of our business
+    """A Ctrl-C must not change the exit code while the last lines are printed and the temporary folder is removed."""
+    with suppress(ValueError):  # signals cannot be set in a thread, and need not be
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -56,7 +56,7 @@ def _finish(
     from gradmidi.cli.console import Reporter
 
     if not found:
-        raise InputError("no optimizer step was heard; `gradmidi run --help` ends with what cannot be")
+        raise InputError("no optimizer step was recorded; the end of `gradmidi run --help` lists the limits")
     reporter = Reporter(argparse.Namespace(json=False, quiet=args.quiet))
     for notice in chain(*found.values()):
         reporter.say(notice.replace(f"{handover.out}{os.sep}", f"{args.out}{os.sep}"))
@@ -64,7 +64,7 @@ def _finish(
         _say_findings(path, reporter)
     older = Path(args.out) / handover.path(len(found) + 1).name
     if older.exists():
-        reporter.say(f"{older} is of an earlier run", style="yellow")
+        reporter.say(f"{older} is from an earlier run", style="yellow")
     first = next(iter(found))
     if targets:
         _render(args, first, targets, reporter)
@@ -87,7 +87,7 @@ def _say_findings(path: Path, reporter: Reporter) -> None:
 
 
 def _render(args: argparse.Namespace, recording: Path, targets: dict[str, Path], reporter: Reporter) -> None:
-    """Make each file by itself, so that one that fails takes no other with it."""
+    """Make each file separately, so that one failure does not affect the others."""
     from gradmidi.cli.options import chosen_layers, compose_recording
     from gradmidi.cli.perform import WRITERS, Job, say_heard
     from gradmidi.recording import Recording
@@ -114,7 +114,7 @@ def _told(error: BaseException) -> str:
 
 
 def _later(args: argparse.Namespace, recording: Path, targets: dict[str, Path]) -> str:
-    """The command that makes the files another time."""
+    """The command that makes the files later."""
     if not targets:
         return ""
     words = ["gradmidi", "render", str(recording)]
@@ -131,7 +131,7 @@ def _later(args: argparse.Namespace, recording: Path, targets: dict[str, Path]) 
 
 
 def _last_words(text: str) -> None:
-    """Say an error, if there is still somebody to hear it."""
+    """Print an error, if stderr is still open."""
     try:
         print(f"gradmidi run: {printable(text)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):

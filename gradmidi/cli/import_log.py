@@ -1,4 +1,4 @@
-"""Turn the log of a run into a recording, whatever wrote it; docs/logs.md lists what is read."""
+"""Turn the log of a run into a recording; docs/logs.md lists the supported formats."""
 
 from __future__ import annotations
 

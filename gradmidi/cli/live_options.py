@@ -10,11 +10,11 @@ from gradmidi.errors import InputError
 
 
 def add_port_options(parser: argparse._ArgumentGroup) -> None:
-    """Which MIDI system, and how fast it may be fed."""
+    """The MIDI system, and the rate of messages it accepts."""
     parser.add_argument(
-        "--backend", metavar="NAME", help="MIDI system or library: alsa, jack, rtmidi … (default: found)"
+        "--backend", metavar="NAME", help="MIDI system or library: alsa, jack, rtmidi … (default: detected)"
     )
-    parser.add_argument("--max-rate", metavar="N", type=float, help="MIDI messages a second at most")
+    parser.add_argument("--max-rate", metavar="N", type=float, help="at most this many MIDI messages per second")
 
 
 def add_live_options(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +25,13 @@ def add_live_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="PORT",
-        help="play while training: a port of `gradmidi ports`, or a new one",
+        help="play while training: a port listed by `gradmidi ports`, or a new one",
     )
     live.add_argument("--pace", metavar="NAME", help="peak (default), latest, mean, or wait for the music")
     live.add_argument("--clock", action="store_true", help="send MIDI clock and lock the notes to it")
-    live.add_argument("--cc", metavar="NAME=N", action="append", default=[], help="a metric as controller: loss=74")
+    live.add_argument(
+        "--cc", metavar="NAME=N", action="append", default=[], help="a metric sent as a controller: loss=74"
+    )
     add_port_options(live)
 
 
@@ -37,7 +39,7 @@ def check_live_options(args: argparse.Namespace, metrics: Sequence[str]) -> None
     """Refuse what would have no effect: options of live notes without ``--live``, and controllers of other metrics.
 
     Args:
-        metrics: the numbers that go with the command's steps.
+        metrics: the metrics that the command records with each step.
 
     Raises:
         InputError: names the option.
@@ -45,7 +47,7 @@ def check_live_options(args: argparse.Namespace, metrics: Sequence[str]) -> None
     if args.live is None:
         for option in ("pace", "clock", "cc", "backend", "max_rate"):
             if getattr(args, option):
-                raise InputError(f"--{option.replace('_', '-')} is about live notes; give --live as well")
+                raise InputError(f"--{option.replace('_', '-')} is for live notes; give --live as well")
     for text in args.cc:
         metric = text.partition("=")[0].strip()
         if metric not in metrics:
@@ -54,7 +56,7 @@ def check_live_options(args: argparse.Namespace, metrics: Sequence[str]) -> None
 
 
 def port_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """The port's keyword arguments; what was not given keeps the library's default."""
+    """The port's keyword arguments; options that were not given keep the library's default."""
     given = {"backend": args.backend, "max_rate": args.max_rate, "soundfont": args.soundfont}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what the library makes of them."""
+"""Options that several commands share, and the library's arguments for them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     )
     notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: log (default), post, adaptive or rank")
     notes.add_argument("--invert", action="store_true", help="large norms low, small ones high")
-    notes.add_argument("--beyond", metavar="HOW", help="tones beyond the mapping's range: clamp or fold (by octaves)")
-    notes.add_argument("--hysteresis", metavar="X", type=float, default=0.0, help="hold a tone at its border: 0 to 1")
+    notes.add_argument("--beyond", metavar="HOW", help="tones outside the mapping's range: clamp or fold (by octaves)")
+    notes.add_argument("--hysteresis", metavar="X", type=float, default=0.0, help="keep a tone near its border: 0 to 1")
     notes.add_argument("--dynamics", metavar="NAME", default="voice", help="loudness: voice (default) or loss-change")
     notes.add_argument("--style", metavar="NAME", default="sequence", help="sequence (default), chord or drone")
     notes.add_argument("--tuning", metavar="NAME", default="auto", help="pitch over MIDI: auto, 12tet, bend or mts")
@@ -40,21 +40,23 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
         "--tempo", metavar="BPM", type=float, default=125.0, help="for bar lines and note values (default 125)"
     )
     notes.add_argument(
-        "--duration", metavar="TIME", help="at most this long, such as 60s: a time-lapse of the run's peaks"
+        "--duration", metavar="TIME", help="maximum length, such as 60s: a time-lapse of the run's peaks"
     )
-    notes.add_argument("--voices", metavar="FILE", help="who plays which layer: a TOML file")
-    notes.add_argument("--max-voices", metavar="N", type=int, default=15, help="join layers into at most N voices")
-    notes.add_argument("--layers", metavar="NAMES", help="only these layers, with commas; globs such as 'conv*' work")
+    notes.add_argument("--voices", metavar="FILE", help="which instrument plays which layer: a TOML file")
+    notes.add_argument("--max-voices", metavar="N", type=int, default=15, help="group layers into at most N voices")
+    notes.add_argument("--layers", metavar="NAMES", help="only these layers, comma-separated; or globs such as 'conv*'")
     sound = parser.add_argument_group("sound")
     sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
-    """How the exact sine and the picture are written, for the commands that write them."""
+    """How the exact sine and the picture are written."""
     files = parser.add_argument_group("sine and picture")
-    files.add_argument("--container", metavar="NAME", default="float", help="of the sine: float (default) or post")
-    files.add_argument("--nonfinite", metavar="HOW", help="in the sine: alarm or keep the formula's samples")
-    files.add_argument("--plot-size", metavar="WxH", help="of the picture, in pixels (default: 1560x840)")
+    files.add_argument(
+        "--container", metavar="NAME", default="float", help="format of the sine: float (default) or post"
+    )
+    files.add_argument("--nonfinite", metavar="HOW", help="NaN in the sine: alarm or keep (the formula's samples)")
+    files.add_argument("--plot-size", metavar="WxH", help="size of the picture in pixels (default: 1560x840)")
 
 
 def check_file_options(args: argparse.Namespace) -> None:
@@ -66,7 +68,7 @@ def check_file_options(args: argparse.Namespace) -> None:
 
 
 def chosen_size(args: argparse.Namespace) -> tuple[int, int]:
-    """Pixels of the picture, width and height.
+    """Width and height of the picture in pixels.
 
     Raises:
         InputError: it is not a size.
@@ -77,7 +79,7 @@ def chosen_size(args: argparse.Namespace) -> tuple[int, int]:
 
 
 def compose_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of :func:`gradmidi.composition.compose` that the options stand for.
+    """The options as arguments of :func:`gradmidi.composition.compose`.
 
     Raises:
         InputError: an option that cannot be used.
@@ -109,7 +111,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _of_option(option: str, make: Callable[[], Made]) -> Made:
-    """What ``make`` returns; its error says which option it is about."""
+    """Return ``make()``; an error names the option."""
     try:
         return make()
     except InputError as error:
@@ -119,8 +121,8 @@ def _of_option(option: str, make: Callable[[], Made]) -> Made:
 def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
     """The recording with only the layers that ``--layers`` names.
 
-    Where each layer has a voice, the others fall silent and the chosen ones keep their instrument and their time. Where
-    layers are joined, the chosen ones get voices of their own.
+    If each layer has a voice, the others fall silent and the chosen ones keep their instrument and their time. If
+    layers are grouped, the chosen ones get separate voices.
     """
     if not args.layers:
         return recording
@@ -129,12 +131,12 @@ def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
 
 
 def heard_layers(args: argparse.Namespace, recording: Recording) -> tuple[str, ...]:
-    """Names of the layers that ``--layers`` leaves, all without it."""
+    """Names of the layers that ``--layers`` selects; all of them without it."""
     return recording.only(_patterns(args)).layers if args.layers else recording.layers
 
 
 def joined_layers(args: argparse.Namespace, layers: Sequence[str]) -> str | None:
-    """How layers are joined into voices, for a person; None where each has its own."""
+    """How layers are grouped into voices, in words; None if each layer has its own voice."""
     from gradmidi.composition.grouping import group_layers
 
     grouping = group_layers(layers, args.max_voices)
@@ -142,10 +144,10 @@ def joined_layers(args: argparse.Namespace, layers: Sequence[str]) -> str | None
 
 
 def check_layers(args: argparse.Namespace, layers: Sequence[str]) -> None:
-    """Refuse, before a training, names of ``--layers`` that its recording will not have, or too short a ``--duration``.
+    """Refuse, before training, names in ``--layers`` that its recording will not have, or too short a ``--duration``.
 
     Raises:
-        InputError: a name or glob that fits none of ``layers``, or a time in which not even one step can be played.
+        InputError: a name or glob that matches none of ``layers``, or a duration shorter than one step.
     """
     from gradmidi.recording import Recording
 
@@ -157,7 +159,7 @@ def _patterns(args: argparse.Namespace) -> list[str]:
 
 
 def chosen_duration(args: argparse.Namespace) -> float | None:
-    """s that a piece lasts at most, if that is given.
+    """The maximum length of a piece in seconds, if one is given.
 
     Raises:
         InputError: it is not a duration.

@@ -1,4 +1,4 @@
-"""A recording and a score → the files that a command was asked for, and the closing table."""
+"""A recording and a score → the requested files, and the closing table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from gradmidi.score import Score
 
 
-CROWDED = 0.3  # share of the norms on the lowest tone above which a person is told
+CROWDED = 0.3  # share of the norms on the lowest tone above which a message is printed
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file that was written (or, with a reason, was not): its kind, path, seconds of sound and details."""
+    """A file that was written: its kind, path, seconds of sound and details."""
 
     kind: str
     file: str
@@ -42,19 +42,19 @@ class Job:
 
 
 def write_all(job: Job, targets: dict[str, Path]) -> list[Written]:
-    """Write each target (kind → path). A missing part skips that file and says so; bad input ends the command."""
+    """Write each target (kind → path). If a requirement is missing, that file is skipped; bad input is an error."""
     done = []
     for kind, path in targets.items():
         try:
             done.append(WRITERS[kind](job, path))
         except MissingPartError as error:
-            job.reporter.say(f"{path.name} is left out: {error}", style="yellow")
+            job.reporter.say(f"{path.name} is skipped: {error}", style="yellow")
             done.append(Written(kind, str(path), None, str(error), written=False))
     return done
 
 
 def report(job: Job, done: list[Written], **more: Any) -> None:
-    """The closing table, or all of it as JSON."""
+    """Print the closing table, or all of it as JSON."""
     rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
     job.reporter.table(("what", "file", "plays", "how"), rows)
     job.reporter.say(f"pitches: {job.score.about}")
@@ -77,7 +77,7 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
 
 
 def say_heard(job: Job) -> dict[str, Any]:
-    """Say how layers were joined into voices and how often each anomaly is heard; both also for JSON."""
+    """Print how layers were grouped into voices and how often each anomaly is heard; return both for JSON."""
     from collections import Counter
 
     from gradmidi.cli.options import joined_layers
@@ -99,7 +99,7 @@ def _write_midi(job: Job, path: Path) -> Written:
         count += f" and {counted(exactness.drums, 'drum')}"
     detail = f"{count}, {exactness.tuning}, pitch exact to {exactness.largest_error:.2g} cents"
     if exactness.out_of_range:
-        detail += f"; beyond MIDI's keys: {counted(exactness.out_of_range, 'note')}"
+        detail += f"; outside MIDI's keys: {counted(exactness.out_of_range, 'note')}"
     return Written("MIDI", str(path), job.score.length, detail)
 
 
@@ -129,7 +129,7 @@ def _write_sine(job: Job, path: Path) -> Written:
 
 
 def _sine_steps(job: Job) -> Recording:
-    """The recording or, where a duration is given, as many bins of it as the sine plays within that time."""
+    """The recording or, if a duration is given, as many bins of it as the sine plays within that time."""
     from gradmidi.cli.options import chosen_duration
     from gradmidi.composition.timelapse import time_lapse
     from gradmidi.composition.timing import POST_UNIT, Timing
@@ -158,10 +158,10 @@ WRITERS: dict[str, Callable[[Job, Path], Written]] = {
 
 
 def check_targets(targets: dict[str, Path]) -> None:
-    """Refuse, before any work is done, what cannot be written. The name of a device may end in anything.
+    """Refuse, before any work is done, what cannot be written. The name of a device may have any ending.
 
     Raises:
-        InputError: an ending that the output does not know, or a place where no file can be made; it is named.
+        InputError: an ending that the output does not support, or a path where no file can be made; the path is named.
     """
     from gradmidi.files import check_file
     from gradmidi.files.destination import is_stream
@@ -176,7 +176,7 @@ def check_targets(targets: dict[str, Path]) -> None:
 
 
 def _share_below_range(job: Job) -> float:
-    """Share of the norms above zero that the logarithmic mapping, where it is used, cannot tell apart."""
+    """Share of the norms above zero that the logarithmic mapping, if it is used, cannot tell apart."""
     from gradmidi.composition.mapping import DEFAULT_MAPPING, LOWEST_NORM
 
     if (job.args.mapping or DEFAULT_MAPPING) != "log":

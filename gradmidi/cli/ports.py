@@ -1,4 +1,4 @@
-"""List the MIDI ports that notes can be sent to, with the system that carries them."""
+"""List the MIDI ports that notes can be sent to, with the MIDI system of each."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def run(args: argparse.Namespace) -> int:
     if ports:
         reporter.table(("number", "port", "system"), [(str(port.number), port.name, port.system) for port in ports])
     else:
-        reporter.say("no MIDI port is open; --live alone opens one called gradmidi, see docs/daw.md")
+        reporter.say("no MIDI port is open; --live without a name opens one called gradmidi; see docs/daw.md")
     reporter.result([port._asdict() for port in ports])
     return 0

@@ -6,7 +6,7 @@ import argparse
 
 from gradmidi.cli.options import add_output_options
 
-# Head of a column and the setting in it; the optimizer is in the preset's name, so that 80 characters suffice.
+# Column heading and its setting; the optimizer is part of the preset's name, so that 80 characters suffice.
 COLUMNS = {"lr": "lr", "momentum": "momentum", "batch": "batch_size", "steps": "steps", "what to listen for": "hear"}
 
 

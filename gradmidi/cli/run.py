@@ -1,7 +1,7 @@
-"""Run a training script as it is and record the gradient norms of every optimizer in it: no line of code needed.
+"""Run a training script unchanged and record the gradient norms of every optimizer in it: no code is needed.
 
-Put the command behind --. It runs as it would by itself: same arguments, input, output, signals and exit code; training
-is bit for bit the same. When it ends, in whatever way, the recording is whole and the files asked for are made.
+Put the command after --. It runs as it would by itself: same arguments, input, output, signals and exit code; training
+is bit for bit the same. However it ends, the recording is complete and the requested files are made.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from gradmidi.unattended.handover import Handover
 
 LIMITS = """\
-All optimizers that exist when the first of them steps go into one recording, DIR/norms.csv; one that is made later, and
-one in another process that trains by itself, into norms-2.csv and so on. The first one is played and rendered.
+All optimizers that exist when the first of them steps go into one recording, DIR/norms.csv; one that is made later, or
+in another process that trains independently, goes into norms-2.csv and so on. The first one is played and rendered.
 
-Limits: gradmidi has to be installed in the Python that trains. Of a distributed training rank 0 is recorded, of a
-pipeline the stages that it has (gradmidi.listen with ranks="each" records them all). Not heard: sharded parameters
-(FSDP, tensor parallelism, DeepSpeed: use gradmidi.listen), a compiled optimizer.step, optimizers that are not a
-torch.optim.Optimizer, Python started with -I, -E or -S or without the environment it was given. Losses, epochs, and
-steps that a GradScaler skipped are not in the recording."""
+Limits: gradmidi has to be installed in the Python that trains. In distributed training only rank 0 is recorded, and
+for a pipeline its own stages (gradmidi.listen with ranks="each" records them all). Not recorded: sharded parameters
+(FSDP, tensor parallelism, DeepSpeed: use gradmidi.listen), a compiled optimizer.step, optimizers that do not
+subclass torch.optim.Optimizer, and Python started with -I, -E or -S or without the environment that it was given.
+Losses, epochs, and steps that a GradScaler skipped are not in the recording."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, help_line in TARGETS:
         parser.add_argument(f"--{name}", metavar="FILE", help=f"when the script has ended: {help_line}")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors and what the script says")
+    parser.add_argument("--quiet", action="store_true", help="print only errors and what the script prints")
     add_live_options(parser)
     add_sound_options(parser)
     add_file_options(parser)
@@ -73,17 +73,19 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(name)
         code = run_child(command, give(handover, folder))
         finish(args, handover, folder, targets)
-    return code  # the script's, whatever became of the music
+    return code  # the script's, whether or not the files could be made
 
 
 def _folder() -> TemporaryDirectory[str]:
-    """What a process that lives on leaves in it is no reason to fail."""
+    """Files of a process that is still running are no reason to fail."""
     from tempfile import TemporaryDirectory
 
     try:
         return TemporaryDirectory(prefix="gradmidi-run-", ignore_cleanup_errors=True)
     except OSError as error:
-        raise InputError(f"no temporary folder can be made ({error.strerror}); name a place for it in TMPDIR") from None
+        raise InputError(
+            f"cannot make a temporary folder ({error.strerror}); set TMPDIR to a writable folder"
+        ) from None
 
 
 def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
@@ -99,7 +101,7 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
     args.soundfont = args.soundfont and str(Path(args.soundfont).resolve())
     composing = compose_options(args)
     live = None if args.live is None else args.live or OWN_PORT
-    # Words of a command are bytes; a recording is text.
+    # The words of a command are bytes; a recording is text.
     title = {"title": printable(shlex.join(command))}
     return Handover(Path(args.out).resolve(), title, args.existing, live, live_arguments(args), composing)
 

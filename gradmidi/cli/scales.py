@@ -49,7 +49,7 @@ def _list(reporter: Reporter) -> int:
 
 
 def _without_repeats(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """The family only in the first of its rows."""
+    """The rows with each family named only in its first row."""
     before = [""] + [row[0] for row in rows[:-1]]
     return [("" if row[0] == last else row[0], *row[1:]) for row, last in zip(rows, before, strict=True)]
 

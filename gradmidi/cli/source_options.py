@@ -1,4 +1,4 @@
-"""What a command reads, and the options that choose within a log of something else."""
+"""What a command reads, and the options that choose within the log of another tool."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--columns",
         metavar="GLOB",
         nargs="+",
-        help="columns that are layers, such as 'grad*/norm'; else by their names",
+        help="columns that are layers, such as 'grad*/norm' (default: by name)",
     )
     group.add_argument(
-        "--metrics", metavar="GLOB", nargs="+", help="columns that go with them (else loss, epoch and lr)"
+        "--metrics", metavar="GLOB", nargs="+", help="columns kept as metrics (default: loss, epoch and lr)"
     )
     group.add_argument("--step", metavar="NAME", help="the column that counts steps")
-    group.add_argument("--run", dest="log_run", metavar="NAME", help="the run, where there are several; a glob")
+    group.add_argument("--run", dest="log_run", metavar="NAME", help="the run, if there are several; a glob")
 
 
 def read_recording(args: argparse.Namespace, source: str) -> Recording:

@@ -1,4 +1,4 @@
-"""Standard input, output and error as we need them: open, and able to take any letter."""
+"""Standard input, output and error as we need them: open, and able to encode any character."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradmidi.errors import InputError
 
 
 def mend_streams() -> None:
-    """Open what our caller closed, and have letters that a terminal's encoding lacks escaped."""
+    """Open the streams that our caller closed, and escape characters that a terminal's encoding lacks."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
         if stream is None:
@@ -23,7 +23,7 @@ def mend_streams() -> None:
 
 
 def silence(number: int) -> None:
-    """Let nobody hear what goes to a stream: its reader has gone, and Python tries again when it ends."""
+    """Discard what is written to a stream: its reader has gone, and Python flushes it once more at exit."""
     with suppress(OSError):
         null = os.open(os.devnull, os.O_RDWR)
         if null != number:
@@ -33,10 +33,10 @@ def silence(number: int) -> None:
 
 @contextmanager
 def to_stdout() -> Iterator[None]:
-    """A result that cannot be written is an error, unlike a message; that its reader has gone is none.
+    """A result that cannot be written is an error, unlike a message; a reader that has gone is not.
 
     Raises:
-        InputError: the disk or whatever stands there is full.
+        InputError: the disk or device is full.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Train the 2019 post's network on MNIST and leave norms.csv, gradients.mid, gradients.wav, sine.wav and score.png."""
+"""Train the 2019 post's network on MNIST and write norms.csv, gradients.mid, gradients.wav, sine.wav and score.png."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--optimizer", metavar="NAME", help="sgd or adam")
     run.add_argument("--lr", type=float, metavar="X", help="learning rate")
     run.add_argument("--momentum", type=float, metavar="X", help="of SGD")
-    run.add_argument("--batch-size", type=int, metavar="N", help="digits a step")
-    run.add_argument("--steps", type=int, metavar="N", help="optimizer steps (the presets take 201)")
+    run.add_argument("--batch-size", type=int, metavar="N", help="digits per step")
+    run.add_argument("--steps", type=int, metavar="N", help="optimizer steps (the presets use 201)")
     run.add_argument(
-        "--seed", type=int, metavar="N", help="repeats a run exactly on the CPU; a new one each time if not given"
+        "--seed", type=int, metavar="N", help="makes a run reproducible on the CPU (default: a new seed each time)"
     )
     run.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps")
     run.add_argument("--data", metavar="WHAT", default="auto", help="auto, mnist (download) or a folder with MNIST")
     run.add_argument(
-        "--out", metavar="DIR", default="out", help="where the files go, in place of earlier ones (default: out)"
+        "--out", metavar="DIR", default="out", help="where the files go, replacing earlier ones (default: out)"
     )
     add_live_options(parser)
     add_sound_options(parser)
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     reporter.say(f"training on {digits.source}, seed {settings.seed}")
     path = folder / RECORDING
     whole = _train(args, settings, digits, path, reporter)
-    with held(path):  # until all is rendered, so that nobody puts another recording in its place meanwhile
+    with held(path):  # until all is rendered, so that no other recording takes its place meanwhile
         recording = chosen_layers(args, Recording.load(path))
         job = Job(args, recording, compose_recording(args, recording), reporter)
         size = f"{len(recording)} steps × {len(recording.layers)} layers"
@@ -109,7 +109,7 @@ def _is_of_model(path: Path, model: object) -> bool:
 
 
 def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: Path, reporter: Reporter) -> bool:
-    """Train and record; False where Ctrl-C ended it early, with every finished step in the file.
+    """Train and record; False if Ctrl-C ended it early, with every finished step in the file.
 
     Raises:
         InputError: the recording failed; the steps before are kept.
@@ -149,7 +149,7 @@ def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: P
 def _listen(
     args: argparse.Namespace, net: nn.Module, optimizer: Optimizer, path: Path, meta: Mapping[str, object]
 ) -> Session:
-    """Takes the place of what an earlier `train` has left; a recording of anything else is kept."""
+    """Replaces what an earlier `train` left; a recording of anything else is kept."""
     from gradmidi.cli.live_options import live_arguments
     from gradmidi.cli.options import compose_options
     from gradmidi.session import listen
@@ -168,7 +168,7 @@ def _listen(
 
 @contextmanager
 def _said_by(reporter: Reporter) -> Iterator[None]:
-    """What the library says through warnings comes as one line each; what was wrong with the run, the table tells."""
+    """Print each of the library's warnings as one line; findings about the run are in the table."""
 
     def say(message: Warning | str, *args: object, **options: object) -> None:
         reporter.say(str(message), style="yellow")
@@ -180,7 +180,7 @@ def _said_by(reporter: Reporter) -> Iterator[None]:
 
 
 class _Display:
-    """A sink: shows the notes of the newest step, and says the first anomaly of each kind and layer."""
+    """A sink that shows the notes of the newest step and prints the first anomaly of each kind and layer."""
 
     def __init__(self, layers: Sequence[str], args: argparse.Namespace, bar: ProgressLine, reporter: Reporter) -> None:
         from gradmidi.cli.options import compose_options
@@ -202,7 +202,7 @@ class _Display:
         self.look()
 
     def look(self) -> None:
-        """Show and say what the steps since the last look hold; ten times a second, as composing takes a while."""
+        """Show what is new since the last look; ten times per second, as composing takes a while."""
         from gradmidi.composition.events import ANOMALIES
 
         if not self._unseen:

@@ -1,4 +1,4 @@
-"""What was measured: the recording in memory and in files, and everything that takes its rows."""
+"""What was measured: the recording in memory and in files, and everything that receives its rows."""
 
 from gradmidi.recording.recording import RESUMED, Recording
 

@@ -1,4 +1,4 @@
-"""What a recording is given as numbers, checked; and its many names, few enough for a message."""
+"""Checks of the numbers given to a recording, and lists of names short enough for a message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST = np.iinfo(np.int64).max
 
 
 def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """``values`` as float64, of whatever shape; they are not copied where they are that already.
+    """``values`` as float64, of any shape; not copied if they are float64 already.
 
     Raises:
         InputError: they are not real numbers, or rows of different lengths.
@@ -34,14 +34,14 @@ def numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def whole_numbers(values: ArrayLike, name: str) -> NDArray[np.int64]:
-    """``values`` (N,) as int64, never wrapped or cut.
+    """``values`` (N,) as int64, never wrapped or truncated.
 
     Raises:
-        InputError: one is not whole, or is beyond 64 bits, or they are not one row.
+        InputError: a value is not an integer or exceeds 64 bits, or they are not one row.
     """
     try:
         found = np.asarray(values)
-        if found.dtype.kind == "O":  # of Python's own whole numbers some are beyond 64 bits
+        if found.dtype.kind == "O":  # Python integers may exceed 64 bits
             found = np.array([index(value) for value in found.tolist()], dtype=np.int64)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} must be one row of whole numbers of 64 bits") from None

@@ -31,7 +31,7 @@ from gradmidi.recording.names import (
 from gradmidi.recording.number_blocks import PANDAS_BYTES, NumberReader, csv_reason
 from gradmidi.recording.recording import RESUMED, Recording
 
-# Columns of a plain CSV (one without our metadata) that are not layers, by the names people give them.
+# Columns of a plain CSV (one without our metadata) that are not layers, by their usual names.
 METRIC_COLUMNS = frozenset(
     ("epoch", "loss", "train_loss", "val_loss", "lr", "learning_rate", "time", "seconds", "accuracy", "acc", "skipped")
 )
@@ -43,14 +43,14 @@ MOST_HEAD_LINES = MOST_META + 100
 
 
 class Head(NamedTuple):
-    """What stands above the numbers.
+    """The lines above the numbers.
 
     Attributes:
         meta: text by key.
         names: of the columns.
         delimiter: between the columns.
         lines: how many there are above the numbers.
-        exact: what a ``#json:`` line says, for the names that the columns cannot hold.
+        exact: the contents of a ``#json:`` line, for names that the columns cannot hold.
     """
 
     meta: dict[str, str]
@@ -89,7 +89,7 @@ def load(source: Source) -> Recording:
 
 
 def is_archive(source: Source) -> bool:
-    """Whether a source is NumPy's archive, by its ending, or by its first bytes where a pipe has no ending."""
+    """Whether a source is a NumPy archive, by its extension, or by its first bytes if a pipe has no extension."""
     if source.is_folder or source.path.suffix.lower() == ".npz":
         return not source.is_folder
     with source.opened() as file:
@@ -97,10 +97,10 @@ def is_archive(source: Source) -> bool:
 
 
 def read_head(file: BinaryIO, name: object) -> Head:
-    """Metadata (``# key: value`` lines) and header of a CSV; the file then stands at its first row.
+    """Metadata (``# key: value`` lines) and header of a CSV; the file is then positioned at its first row.
 
     Raises:
-        InputError: the file ``name`` is empty or not text, or has more above its numbers than any table.
+        InputError: the file ``name`` is empty or not text, or has more lines above its numbers than any table.
     """
     above, lines = [], 0
     for line in islice(_lines(file, name), MOST_HEAD_LINES):
@@ -137,13 +137,13 @@ def read_table(head: Head, name: object) -> Table:
     if len(at) < len(head.names):
         raise InputError(f"{where}: the column {shown(twice(head.names))} appears twice; rename one")
     if len(at) < 2:
-        raise InputError(f"{where}: there is no number column beside 'step'")
+        raise InputError(f"{where}: there is no column of numbers besides 'step'")
     starts = head.meta.get("format", "").startswith(ANY_FORMAT)
     if starts and not head.is_own:
         raise InputError(f"{name} was written by a newer gradmidi ({shown(head.meta['format'])}); upgrade gradmidi")
     layers = _own_layers(head, name) if head.is_own and "layers" in head.meta else _plain_layers(head.names)
     if not layers:
-        raise InputError(f"{name}: there is no layer column beside {shown(', '.join(head.names), 80)}")
+        raise InputError(f"{name}: there is no layer among the columns {shown(', '.join(head.names), 80)}")
     missing = [column for column in layers.values() if column not in at]
     if missing:
         raise InputError(f"{name}: the column {shown(missing[0])} is missing, though '# layers:' names it")

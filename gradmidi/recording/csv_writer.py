@@ -1,8 +1,8 @@
 """The recording's file: ``# key: value`` lines, a header, then a line per step; see csv_reader for reading it.
 
-Columns are ``step``, the metrics (``epoch``, ``loss``) and the layers; recording_names says how they are called.
-Numbers are written so that they read back as the same float64. ``nan`` and ``inf`` stand as such; an empty cell is a
-gap.
+Columns are ``step``, the metrics (``epoch``, ``loss``) and the layers; recording/names.py defines how they are called.
+Numbers are written so that they read back as the same float64. ``nan`` and ``inf`` are written as such; an empty cell
+is a gap.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from gradmidi.recording.path import check_recording_path
 from gradmidi.recording.recording import RESUMED, Recording
 from gradmidi.recording.row import Row
 
-METRICS = ("epoch", "loss")  # the numbers that go with every step where no others are named
+METRICS = ("epoch", "loss")  # the metrics of every step unless others are given
 
 
 class RecordingWriter:
     """Appends a recording to ``path`` while training runs; a killed process leaves every step appended before.
 
     Each row is one unbuffered write, so the file never holds half a line. A write that fails midway (full disk)
-    is cut back to the last whole line before the error is passed on.
+    is truncated to the last complete line before the error is raised.
 
     Args:
         path: the file.
         layers: names of the L layers.
-        metrics: names of the numbers that go with every step, ``("epoch", "loss")`` by default.
-        meta: text by key, written on top; a file that is appended to keeps its own.
+        metrics: names of the metrics of every step, ``("epoch", "loss")`` by default.
+        meta: text by key, written at the top; a file that is appended to keeps its metadata.
         existing: what happens to an earlier recording of that name: ``"keep"`` renames it to ``norms.1.csv``, or the
-            next free number; ``"append"`` goes on behind its last step; ``"replace"`` drops it.
-        on_taken: called when a later writer of this process takes the file.
+            next free number; ``"append"`` continues after its last step; ``"replace"`` overwrites it.
+        on_taken: called when a later writer of this process takes over the file.
 
     Attributes:
         next_step: the step after the last one of a file that is appended to, else None.
-        notices: what a person should know about the earlier file, one line each.
+        notices: what the user should know about the earlier file, one line each.
 
     Raises:
-        InputError: the file cannot be written, another process records to it, it has other columns than what is to be
-            appended, or its name promises another kind of file.
+        InputError: the file cannot be written, another process records to it, its columns differ from those to be
+            appended, or its name has the extension of another kind of file.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class RecordingWriter:
 
     @property
     def path(self) -> Path:
-        """Where the recording is by now, as a later writer may have renamed it.
+        """The current path of the recording, as a later writer may have renamed it.
 
         Raises:
             InputError: it has been replaced, or went into a device or a pipe.
@@ -88,7 +88,7 @@ class RecordingWriter:
         return head_text(self.layers, self.metrics, self._meta).encode()
 
     def _take_columns(self, head: list[str], shown: str) -> int:
-        """Go on under the head of an earlier file; gives how many columns it has.
+        """Continue under the header of an earlier file; returns its number of columns.
 
         Raises:
             InputError: it has other layers, or lacks a metric of ours.
@@ -107,13 +107,13 @@ class RecordingWriter:
         missing, other = ([name for name in a if name not in set(b)][:1] for a, b in ((here, names), (names, here)))
         told = [f"it has no column {shown(missing[0])}"] if missing else []
         told += [f"this run has no {shown(other[0])}"] if other else []
-        return " and ".join(told or ["its columns stand in another order"])
+        return " and ".join(told or ["its columns are in a different order"])
 
     def append(self, row: Row, /) -> None:
         """Write one step, with those of its metrics that have a column (nan where absent).
 
         Raises:
-            OSError: the disk refuses; the file then still ends with a whole line.
+            OSError: writing failed; the file still ends with a complete line.
         """
         metrics = [row.metrics.get(name, float("nan")) for name in self.metrics]
         line = _line(row.step, metrics, row.norms, row.missing).encode()
@@ -132,12 +132,12 @@ class RecordingWriter:
         self._seam = False
 
     def holds(self, step: int) -> bool:
-        """Whether ``step`` is the last one that was appended; False where the file cannot be read back."""
+        """Whether ``step`` is the last one that was appended; False if the file cannot be read back."""
         return not self._place.is_stream and last_step(self._file) == step
 
     def add_metric(self, name: str) -> bool:
-        """A further column, before the first step; False afterwards, where the lines so far would not fit."""
-        if name in self.metrics:  # which the file brought with it
+        """Add a column before the first step; False afterwards, when earlier lines would not match."""
+        if name in self.metrics:  # which the file already had
             return True
         if self._place.is_stream or self._file.tell() != self._head_bytes:
             return False

@@ -1,4 +1,4 @@
-"""What becomes of an earlier recording where a new one begins: kept under another name, continued or replaced."""
+"""What happens to an earlier recording when a new one begins: kept under another name, continued or replaced."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EXISTING = ("keep", "append", "replace")
 OWN_MARK = b"# format: gradmidi recording"  # how a file that gradmidi wrote begins
 STEP = rb"-?\d+"
 HEADER = re.compile(rb"\"?step\b")
-TAIL = 1 << 16  # bytes that are looked at first for the last line
+TAIL = 1 << 16  # bytes that are searched first for the last line
 OTHER_WAYS = "use existing='keep' or another file"
 
 
 class Head(NamedTuple):
-    """The lines on top of a recording, the header last, and where in the file rows begin."""
+    """The lines at the top of a recording, ending with the header, and the offset at which rows begin."""
 
     lines: list[str]
     end: int
@@ -33,7 +33,7 @@ class Seam(NamedTuple):
 
     Attributes:
         next_step: the one after the last step in the file.
-        repaired: a last line without an end was taken out.
+        repaired: an incomplete last line was removed.
     """
 
     next_step: int
@@ -41,27 +41,27 @@ class Seam(NamedTuple):
 
 
 def check_existing(existing: str) -> None:
-    """Refuse a word that is none of :data:`EXISTING`."""
+    """Refuse a value that is not in :data:`EXISTING`."""
     if existing not in EXISTING:
         raise InputError(f"existing={existing!r} is not one of {', '.join(map(repr, EXISTING))}")
 
 
 def has_content(file: io.FileIO) -> bool:
-    """Whether there is anything to lose: an empty file, or one of ours without a step, holds nothing."""
+    """Whether there is anything to lose: an empty file, or a recording without steps, holds nothing."""
     with _lines(file) as lines:
         first = lines.readline()
         if not first.startswith(OWN_MARK):
             return bool(first)
         head = _head(first, lines)
-        # Steps may hide in a line on top where line ends were lost or are those of another system.
+        # A line at the top may contain steps if line ends were lost or are those of another system.
         is_whole = HEADER.match(head[-1] or b"step") and not any(b"\r" in line.rstrip(b"\r\n") for line in head)
         return not is_whole or bool(lines.read(1))
 
 
 def set_aside(path: Path) -> Path:
-    """Rename ``norms.csv`` to ``norms.1.csv``, or to the number after the highest that there is; gives the new path.
+    """Rename ``norms.csv`` to ``norms.1.csv``, or to the number after the highest in use; returns the new path.
 
-    Never overwrites anything, whoever else is busy in the folder.
+    Never overwrites anything, even if other processes use the folder.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -78,14 +78,14 @@ def set_aside(path: Path) -> Path:
 
 
 def _numbers(path: Path) -> list[int]:
-    # Longer ones are dates or the like, which somebody else gave.
+    # Longer ones are dates or the like, chosen by someone else.
     pattern = re.compile(rf"{re.escape(path.stem)}\.([1-9]\d{{0,5}}){re.escape(path.suffix)}")
     found = (pattern.fullmatch(name) for name in os.listdir(path.parent))  # noqa: PTH208
     return [int(match[1]) for match in found if match]
 
 
 def _move(path: Path, target: Path) -> None:
-    """Rename, but raise FileExistsError where there is a file called ``target``."""
+    """Rename, but raise FileExistsError if there is a file called ``target``."""
     if sys.platform == "win32":
         path.rename(target)
         return
@@ -103,7 +103,7 @@ def _move_by_link(path: Path, target: Path) -> None:
         path.unlink()
     except FileExistsError:
         raise
-    except BaseException:  # such as Ctrl-C: one of the two names has to go again
+    except BaseException:  # such as Ctrl-C: one of the two names has to be removed again
         with suppress(OSError):
             if target.samefile(path):
                 target.unlink()
@@ -111,7 +111,7 @@ def _move_by_link(path: Path, target: Path) -> None:
 
 
 def _move_onto_own(path: Path, target: Path) -> None:
-    """Take the name with an empty file before."""
+    """Reserve the name with an empty file first."""
     try:
         target.touch(exist_ok=False)
         path.replace(target)
@@ -125,10 +125,10 @@ def _move_onto_own(path: Path, target: Path) -> None:
 
 
 def head_of(file: io.FileIO, shown: str) -> Head:
-    """The lines on top of a recording of ours.
+    """The lines at the top of a recording.
 
     Raises:
-        InputError: it is none.
+        InputError: it was not written by gradmidi.
     """
     with _lines(file) as lines:
         first = lines.readline()
@@ -139,7 +139,7 @@ def head_of(file: io.FileIO, shown: str) -> Head:
 
 
 def continue_at(file: io.FileIO, begin: int, columns: int, shown: str) -> Seam:
-    """Let a recording, which has steps, stand at its end, behind its last whole line.
+    """Position a recording, which has steps, at its end, after its last complete line.
 
     Args:
         file: open for reading and writing.
@@ -162,7 +162,7 @@ def continue_at(file: io.FileIO, begin: int, columns: int, shown: str) -> Seam:
 
 
 def last_step(file: io.FileIO) -> int | None:
-    """The step in the last row of a recording, which then stands at its end; None where there is none."""
+    """The step in the last row of a recording, which is then positioned at its end; None if it has no rows."""
     size = file.seek(0, os.SEEK_END)
     _, line = _last_line(file, 0, size)
     file.seek(size)
@@ -190,7 +190,7 @@ def _head(first: bytes, lines: BinaryIO) -> list[bytes]:
 
 
 def _last_line(file: io.FileIO, begin: int, size: int) -> tuple[int, bytes]:
-    """Where the last whole line ends, and the last one that is a row; ``begin`` is where rows begin."""
+    """The offset after the last complete line, and the last line that is a row; rows begin at ``begin``."""
     length = TAIL
     while True:
         start = max(begin, size - length)
@@ -199,7 +199,7 @@ def _last_line(file: io.FileIO, begin: int, size: int) -> tuple[int, bytes]:
         whole = tail[: tail.rfind(b"\n") + 1]
         lines = whole.splitlines()
         if start > begin:
-            lines = lines[1:]  # whose beginning is further up
+            lines = lines[1:]  # as its beginning is before the part that was read
         rows = [line for line in lines if line.strip() and not line.startswith(b"#")]
         if rows or start == begin:
             return start + len(whole), rows[-1] if rows else b""

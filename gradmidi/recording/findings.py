@@ -1,4 +1,4 @@
-"""What was wrong with a run, in facts that need no threshold: NaN, Inf, layers whose gradient stays exactly zero."""
+"""What was wrong with a run, as facts that need no threshold: NaN, Inf, layers whose gradient stays exactly zero."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradmidi.recording.recording import Recording
 from gradmidi.recording.row import Row
 
-BLOCK = 256  # steps that are looked at together
+BLOCK = 256  # steps that are examined together
 DEAD_STEPS = 10  # a gradient of exactly zero is reported when it has lasted this many steps up to the end
 NAMES = {"nan": "NaN", "inf": "Inf"}
 
@@ -55,7 +55,7 @@ class Tally:
         self._layers = tuple(layers)
         self._counts = dict.fromkeys(NAMES, 0)
         self._firsts: dict[str, tuple[str, int]] = {}
-        self._zero_steps = np.zeros(len(layers), dtype=np.int64)  # length of the present run of zeros
+        self._zero_steps = np.zeros(len(layers), dtype=np.int64)  # length of the current stretch of zeros
         self._zero_since = np.zeros(len(layers), dtype=np.int64)
         self._norms = np.empty((BLOCK, len(layers)), dtype=np.float32)
         self._gaps = np.zeros((BLOCK, len(layers)), dtype=bool)
@@ -81,7 +81,7 @@ class Tally:
         self._gaps = np.zeros((BLOCK, len(self._layers)), dtype=bool)
 
     def feed(self, recording: Recording) -> Tally:
-        """Take the steps of a recording, and return this tally."""
+        """Add the steps of a recording, and return this tally."""
         self._look()
         self._count(recording.steps, recording.norms, recording.gaps)
         return self

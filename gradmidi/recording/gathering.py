@@ -1,4 +1,4 @@
-"""Gathering: steps that are looked at together, as looking at one costs nearly as much as looking at thirty."""
+"""Gathering: steps that are processed together, as processing one costs nearly as much as processing thirty."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MOST = 256  # steps
 
 
 class Gathering:
-    """Takes steps as they are made, and gives them as one recording when it is time to look.
+    """Collects steps as they are made, and returns them as one recording when it is time to look.
 
-    All that is done at a step is done here, so that on a small net it takes a few µs.
+    All the work of a step is done here, so that it takes a few µs on a small network.
 
     Args:
         layers: names of the L layers.
 
     Attributes:
-        look_at: when it is time, s of ``time.perf_counter``; to be set after each look.
+        look_at: the time of the next look, s of ``time.perf_counter``; to be set after each look.
         limits: (L,) a norm that is not below its layer's limit, or is NaN, makes it time at once; ``None`` to let
             everything wait. Inf, as it is at first, lets all finite norms wait.
     """
@@ -39,11 +39,11 @@ class Gathering:
         return len(self._rows)
 
     def append(self, row: Row, /) -> bool:
-        """Keep one step until the look; True where it is time to look."""
+        """Keep one step until the next look; True if it is time to look."""
         self._rows.append(row)
         if time.perf_counter() >= self.look_at or len(self._rows) >= MOST:
             return True
-        # Of Python's floats, as up to some hundred layers they are quicker than NumPy's calls.
+        # With Python floats, which are faster than NumPy calls for up to about a hundred layers.
         if self.limits is None or all(map(lt, row.norms.tolist(), self.limits)):
             return False
         gaps = row.missing

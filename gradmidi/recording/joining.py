@@ -1,4 +1,4 @@
-"""Recordings of the ranks of one run, laid side by side."""
+"""Recordings of the ranks of one run, joined side by side."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from gradmidi.errors import InputError
 from gradmidi.recording.recording import Recording
 
 RANK = "rank"  # the key of the metadata under which a recording says which rank made it
-ALIKE = 1e-5  # how far one number may differ between two ranks, as a share of it
+ALIKE = 1e-5  # relative difference allowed between two ranks
 
 
 @dataclass
 class _Column:
-    """One layer or metric over the N rows of the joined recording, as one rank or several saw it alike.
+    """One layer or metric over the N rows of the joined recording, as measured identically by one or more ranks.
 
     Attributes:
         places: which of the recordings have it.
-        values: (N,) nan where there is none.
-        gaps: (N,) bool, True where there is none.
+        values: (N,) nan where there is no value.
+        gaps: (N,) bool, True where there is no value.
         there: (N,) bool, False at steps that none of the recordings has.
     """
 
@@ -69,13 +69,13 @@ def join(recordings: Iterable[Recording]) -> Recording:
 
 
 def _in_order(recordings: Iterable[Recording]) -> tuple[list[Recording], list[int]]:
-    """With their ranks where each says its own, as file names sort ``rank10`` before ``rank2``; else as given."""
+    """Sorted by rank if each states its rank, as file names sort ``rank10`` before ``rank2``; otherwise as given."""
     parts = list(recordings)
     if not parts:
         raise InputError("there is no recording to join; give those of the ranks, such as norms.rank0.csv, loaded")
     for part in parts:
         if not isinstance(part, Recording):
-            raise InputError(f"{part!r} is not a recording; join([Recording.load(path), ...]) takes loaded ones")
+            raise InputError(f"{part!r} is not a recording; join() needs loaded ones: join([Recording.load(path), ...])")
     ranks = [part.meta.get(RANK, "") for part in parts]
     if not all(rank.isdecimal() and len(rank) < 10 for rank in ranks) or len(set(ranks)) < len(ranks):
         return parts, list(range(len(parts)))
@@ -86,8 +86,8 @@ def _in_order(recordings: Iterable[Recording]) -> tuple[list[Recording], list[in
 def _aligned(parts: Sequence[Recording]) -> tuple[NDArray[np.int64], list[NDArray[np.intp]]]:
     """The steps (N,) of all recordings, and for each of them which of the N its rows are.
 
-    A resumed run counts some steps twice: where the count goes back another stretch begins, and rows belong together
-    that are of the same stretch and step.
+    A resumed run counts some steps twice: when the count goes back, a new stretch begins. Rows of the same stretch and
+    step belong together.
     """
     keys = []
     for part in parts:
@@ -114,7 +114,7 @@ def _column(
 
 
 def _together(columns: Iterable[_Column], alike: Callable[[_Column, _Column], bool]) -> list[_Column]:
-    """Columns of one name that tell the same become one; in the order of ranks, then of columns."""
+    """Merge columns of one name with the same contents; in the order of ranks, then of columns."""
     found: dict[str, list[_Column]] = {}
     order = []
     for column in columns:
@@ -149,7 +149,7 @@ def _equal(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
 
 
 def _named(columns: Iterable[_Column], prefixes: Sequence[str], first_keeps_its_name: bool) -> dict[str, _Column]:
-    """By name; namesakes get the prefix of the first rank that has them."""
+    """Columns by name; different columns of one name get the prefix of the first rank that has them."""
     columns = list(columns)
     bare = {name for name, uses in Counter(column.name for column in columns).items() if uses == 1}
     named: dict[str, _Column] = {}
@@ -165,7 +165,7 @@ def _named(columns: Iterable[_Column], prefixes: Sequence[str], first_keeps_its_
 
 
 def _with_layer(metric: str, place: int, called: Mapping[tuple[int, str], str]) -> str:
-    """``weight_norm 0`` → ``weight_norm rank1.0`` where that is what the layer is called now."""
+    """``weight_norm 0`` → ``weight_norm rank1.0`` if that is the layer's name now."""
     quantity, space, layer = metric.partition(" ")
     return quantity + space + called.get((place, layer), layer)
 

@@ -38,14 +38,14 @@ class RowStore:
         self._count += 1
 
     def add_layers(self, names: Sequence[str]) -> None:
-        """Further columns, gaps in the rows so far."""
+        """Add columns, with gaps in the rows so far."""
         self._layers = (*self._layers, *names)
         more = (len(self._steps), len(names))
         self._norms = np.hstack([self._norms, np.full(more, np.nan, dtype=np.float32)])
         self._gaps = np.hstack([self._gaps, np.ones(more, dtype=bool)])
 
     def add_metric(self, name: str) -> bool:
-        """A further column, nan in the rows so far; always possible in memory."""
+        """Add a column, nan in the rows so far; always possible in memory."""
         self._metrics[name] = len(self._metrics)
         self._numbers = np.hstack([self._numbers, np.full((len(self._steps), 1), np.nan)])
         return True

@@ -1,7 +1,7 @@
-"""Names and metadata on top of a recording's file: whatever letters they hold, they come back as they were.
+"""Names and metadata at the top of a recording's file: whatever characters they contain, they are read back unchanged.
 
-``# layers:`` lists the layers' exact names. What a line or a column cannot hold as it is, such as a line break, or one
-name twice, gets a readable column and stands exactly in one further line, ``#json:``, which old files never have.
+``# layers:`` lists the layers' exact names. Names that a line or column cannot hold unchanged, such as a line break or
+a duplicate, get a readable column, and their exact form is in one more line, ``#json:``, which old files never have.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ FORMAT = "gradmidi recording 1"
 STEP = "step"
 OWN_KEYS = ("format", "layers")
 EXACT = "#json: "
-CLASH = " (layer{})"  # behind the column of a layer whose name another column has
+CLASH = " (layer{})"  # appended to the column of a layer whose name another column has
 METRIC_CLASH = " (metric{})"
-LONGEST_CELL = 200  # letters of a column's name
+LONGEST_CELL = 200  # characters of a column's name
 # Far beyond any model; so that reading a hostile file takes memory in proportion to its size.
 MOST_COLUMNS = 500_000
 MOST_META = 10_000  # lines
-LONGEST_LINE = 2**23  # bytes of a line on top
+LONGEST_LINE = 2**23  # bytes of a line at the top
 
-_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # two surrogates, which JSON would make one letter
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # two surrogates, which JSON would make one character
 
 
 class Columns(NamedTuple):
@@ -38,7 +38,7 @@ class Columns(NamedTuple):
 
 
 class Exact(NamedTuple):
-    """What the ``#json:`` line says: names by column, and metadata."""
+    """The contents of the ``#json:`` line: names by column, and metadata."""
 
     metrics: dict[str, str]
     layers: dict[str, str]
@@ -46,10 +46,10 @@ class Exact(NamedTuple):
 
 
 def head_text(layers: Sequence[str], metrics: Sequence[str], meta: Mapping[str, object]) -> str:
-    """The lines above the numbers, that with the columns' names included.
+    """The lines above the numbers, including the line of column names.
 
     Raises:
-        InputError: no layer, a name twice, more names than any reader takes, or longer ones.
+        InputError: no layer, a duplicate name, or more or longer names than readers accept.
     """
     layers, metrics = list(map(str, layers)), list(map(str, metrics))
     texts = {str(key): str(value) for key, value in meta.items()}
@@ -57,7 +57,7 @@ def head_text(layers: Sequence[str], metrics: Sequence[str], meta: Mapping[str, 
         raise InputError("a recording needs at least one layer")
     for kind, names in (("layer", layers), ("metric", metrics)):
         if len(set(names)) < len(names):
-            raise InputError(f"the {kind} {shown(twice(names))} appears twice; give each a name of its own")
+            raise InputError(f"the {kind} {shown(twice(names))} appears twice; give each a different name")
     if len(layers) + len(metrics) > MOST_COLUMNS or len(meta) > MOST_META:
         most = f"at most {MOST_COLUMNS:,} layers and metrics and {MOST_META:,} lines of metadata"
         raise InputError(f"a recording holds {most}; leave some out")
@@ -107,10 +107,10 @@ def read_layers(text: str) -> list[str]:
 
 
 def read_exact(text: str) -> Exact:
-    """What stands behind ``#json:``.
+    """The contents after ``#json:``.
 
     Raises:
-        ValueError: it is not what we write there.
+        ValueError: it is not in the form that we write.
     """
     found = _from_json(text)
     if not isinstance(found, dict):
@@ -129,7 +129,7 @@ def read_exact(text: str) -> Exact:
 def old_columns(layers: Sequence[str], columns: Collection[str]) -> dict[str, str]:
     """Column by layer in files without a ``#json:`` line, which fold white space and tell layers from metrics.
 
-    The layer ``loss`` has the column ``loss (layer)`` beside a metric ``loss``, but not where a layer is called so.
+    The layer ``loss`` has the column ``loss (layer)`` next to a metric ``loss``, unless a layer has that name.
     """
     folded = {layer: " ".join(layer.split()) for layer in layers}
     names = set(folded.values())
@@ -141,25 +141,25 @@ def old_columns(layers: Sequence[str], columns: Collection[str]) -> dict[str, st
 
 
 def exact_json(text: str) -> object:
-    """What JSON gives back exactly: the text, or the numbers of its letters where JSON would not give them back."""
+    """A value that JSON reads back exactly: the text, or its code points if JSON would not preserve it."""
     return list(map(ord, text)) if _PAIR.search(text) else text
 
 
 def text_of_json(value: object) -> str:
-    """The text that :func:`exact_json` was given; other plain values as text.
+    """The text that was passed to :func:`exact_json`; other plain values as text.
 
     Raises:
-        ValueError: it is an object, or a list of something else than letters' numbers.
+        ValueError: it is an object, or a list of anything other than code points.
     """
     if isinstance(value, list):
         return "".join(_letters(value))
     if isinstance(value, dict):
-        raise ValueError("an object is no name")
+        raise ValueError("an object is not a name")
     return str(value)
 
 
 def _free_column(name: str, clash: str, taken: set[str], counts: dict[str, int]) -> str:
-    """``name``, or it with what it is, or with a number as well, whichever no other column has."""
+    """``name``, or ``name`` with its kind, and if needed a number, so that no other column has it."""
     if name and name not in taken:
         return name
     while True:
@@ -174,18 +174,18 @@ def _one_line(name: str) -> str:
 
 
 def _is_plain(key: str, value: str) -> bool:
-    """Whether ``# key: value`` gives both back."""
+    """Whether ``# key: value`` preserves both."""
     is_key = key and ":" not in key and not key.startswith("#") and key not in OWN_KEYS
     return bool(is_key) and all(" ".join(text.split()) == text and _is_safe(text) for text in (key, value))
 
 
 def _is_safe(text: str) -> bool:
-    """Whether text can stand in a file as it is: nothing steers a terminal, and all of it fits into UTF-8."""
+    """Whether text can be written unchanged: it has no control characters, and all of it can be encoded in UTF-8."""
     return printable(text, len(text)) == text
 
 
 def _cell(column: str) -> str:
-    """A column's name in the header; in quotes also where it holds ``#``, with which pandas begins a comment."""
+    """A column's name in the header; also quoted if it contains ``#``, with which pandas begins a comment."""
     return '"' + column.replace('"', '""') + '"' if re.search('[",#;\t]', column) else column
 
 
@@ -209,5 +209,5 @@ def _from_json(text: str) -> object:
 def _letters(numbers: list[object]) -> Iterator[str]:
     for number in numbers:
         if not isinstance(number, int) or not 0 <= number < 0x110000:
-            raise ValueError("not a letter's number")
+            raise ValueError("not a code point")
         yield chr(number)

@@ -1,7 +1,7 @@
-"""The recording as NumPy's own archive (``.npz``): a hundred million norms load in a second, where text takes many.
+"""The recording as NumPy's own archive (``.npz``): a hundred million norms load in one second; text takes much longer.
 
-A file may come from a stranger: nothing is unpickled, and what an array claims to hold is compared with the file's size
-before any memory is taken for it.
+A file may come from an untrusted source: nothing is unpickled, and the size that an array claims is compared with the
+size of the file before any memory is allocated for it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from gradmidi.files.reading import Source
 from gradmidi.recording.names import FORMAT, exact_json, head_text, text_of_json
 from gradmidi.recording.recording import Recording
 
-METRIC = "metric/"  # before the names of metrics, so that they meet no name of our own
+METRIC = "metric/"  # prefix of metrics, so that they cannot clash with other names
 ENDING = ".npy"
 NUMBERS, WHOLE, TRUTHS, TEXT = "iuf", "iu", "b", "U"  # kinds of NumPy's types
 MOST_MEMBERS = 100_000
 LONGEST_MEMBER = 1000  # characters of a name; zip has room for 65,535 bytes
-LARGER = {NUMBERS: 8, WHOLE: 8, TRUTHS: 1}  # bytes that a number takes at the end, however it is stored
-# Bytes of memory that the arrays may take together for a file of so many bytes; ours take about the file's size. What
-# JSON describes takes up to eight times the text, stored with four bytes per letter.
+LARGER = {NUMBERS: 8, WHOLE: 8, TRUTHS: 1}  # bytes per number in memory, however it is stored
+# Bytes of memory that all arrays may take for a file of a given size; ours take about the size of the file. JSON data
+# take up to eight times their text, stored with four bytes per character.
 AT_LEAST, PER_BYTE = 2**25, 8
 # Everything that zipfile, its decompressors and NumPy's header parser raise for damaged or hostile bytes.
 DAMAGE = (
@@ -47,7 +47,7 @@ DAMAGE = (
 
 def save_npz(recording: Recording, path: Path) -> None:
     """See :meth:`Recording.save`."""
-    head_text(recording.layers, tuple(recording.metrics), recording.meta)  # names that no CSV holds are too many here
+    head_text(recording.layers, tuple(recording.metrics), recording.meta)  # what no CSV can hold is too much here as well
     names = {name: METRIC + (name if _is_member(name) else f"/{i}") for i, name in enumerate(recording.metrics)}
     head = {
         "format": FORMAT,
@@ -87,12 +87,12 @@ def load_npz(source: Source) -> Recording:
         gaps = members.read("gaps", TRUTHS)
         try:
             return Recording(layers, *arrays, meta, gaps)
-        except InputError as error:  # shapes that do not fit together, layers of one name
+        except InputError as error:  # inconsistent shapes, duplicate layers
             raise InputError(f"{source.name}: {error}") from None
 
 
 class _Members:
-    """The arrays of an archive, as long as what they take stays in proportion to the file."""
+    """The arrays of an archive, provided that their memory is in proportion to the file."""
 
     def __init__(self, archive: zipfile.ZipFile, source: Source) -> None:
         if len(archive.namelist()) > MOST_MEMBERS:
@@ -106,7 +106,7 @@ class _Members:
 
         Raises:
             InputError: it takes too much memory.
-            ValueError, KeyError, …: it is none, or damaged.
+            ValueError, KeyError, …: it is not an array, or is damaged.
         """
         info = self._archive.getinfo(name + ENDING)
         with self._archive.open(info) as file:
@@ -136,7 +136,7 @@ def _shape_and_type(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _metrics(head: Mapping[str, Any], archive: zipfile.ZipFile) -> dict[str, str]:
-    """The array of each metric; archives before had their names in the arrays' alone."""
+    """The array of each metric; older archives have them only in the names of the arrays."""
     if "metrics" in head:
         return {text_of_json(name): str(member) for name, member in head["metrics"]}
     arrays = [name.removesuffix(ENDING) for name in archive.namelist()]
@@ -144,14 +144,14 @@ def _metrics(head: Mapping[str, Any], archive: zipfile.ZipFile) -> dict[str, str
 
 
 def _is_member(name: str) -> bool:
-    """Whether a name can be that of a file in an archive, and is read back as it is."""
+    """Whether a name can be that of a file in an archive and is read back unchanged."""
     plain = name.isascii() and name.isprintable() and not name.startswith("/") and not name.endswith(ENDING)
     return plain and len(name) <= LONGEST_MEMBER
 
 
 @contextmanager
 def _explained(source: Source) -> Iterator[None]:
-    """One line for all that is wrong with an archive; what the system says of a file stays an :class:`OSError`."""
+    """One line for any damage of an archive; an error of the system remains an :class:`OSError`."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of Python's and NumPy's parsers, about a head's literals
             yield

@@ -1,4 +1,4 @@
-"""listen: attach to any training loop in one line, and keep or play what is measured."""
+"""listen: attach to any training loop in one line, and record or play what is measured."""
 
 from gradmidi.session.listening import listen
 from gradmidi.session.session import OWN_PORT, Session

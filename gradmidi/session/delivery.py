@@ -14,14 +14,14 @@ class Delivery:
     """Hands rows to sinks, in order. A sink that fails is dropped with one warning.
 
     Args:
-        next_step: number of the step that comes next.
-        late: numbers are logged after their step, so that a row waits until the step after it has been made.
+        next_step: number of the next step.
+        late: numbers are logged after their step, so each row is held until the following step.
 
     Attributes:
-        sinks: by the name that a warning calls them.
-        stored: whether the sink that must not get a row twice has that of a step already.
-        failed: what became of sinks that were dropped, by name.
-        on_new: called with the metrics of a row that has unknown ones; gives the names that are known from then on.
+        sinks: by the name used in warnings.
+        stored: whether the sink that must not get a row twice already has the row of a step.
+        failed: why sinks were dropped, by name.
+        on_new: called with the metrics of a row that has unknown ones; returns the names that are known from then on.
     """
 
     def __init__(self, next_step: Callable[[], int], late: bool) -> None:
@@ -34,7 +34,7 @@ class Delivery:
         self._late: dict[int, dict[str, float]] | None = {} if late else None
         self._held: list[Row] = []
         self._kept: list[tuple[int, dict[str, float]]] = [(0, {})]  # sticky numbers, and from which step on
-        self._begun: int | None = None  # the step that was handed on last, perhaps not to every sink
+        self._begun: int | None = None  # the last step handed on, perhaps not to every sink
 
     @property
     def is_late(self) -> bool:
@@ -47,14 +47,14 @@ class Delivery:
         self._late.setdefault(self._next_step() - 1, {}).update(metrics)
 
     def keep(self, sticky: dict[str, float]) -> None:
-        """Numbers of the coming step and all after it, until they are given anew."""
+        """Numbers of the coming step and all later ones, until they are given again."""
         # By step, because on CUDA the rows of the steps before may still be on their way.
         kept = self._kept[-1][1]
         if sticky.items() - kept.items():
             self._kept.append((self._next_step(), kept | sticky))
 
     def receive(self, row: Row) -> None:
-        """Take a row from the probe."""
+        """Receive a row from the probe."""
         while len(self._kept) > 1 and self._kept[1][0] <= row.step:
             del self._kept[0]
         # Not by _replace, which takes a fifth of the time that everything here takes.
@@ -89,7 +89,7 @@ class Delivery:
         del self.sinks[name]
 
     def widen(self, layers: int) -> None:
-        """Layers have joined: the rows that wait get gaps for them."""
+        """Add gaps for layers that have joined to the rows that are being held."""
         self._held[:] = [row.widened(layers) for row in self._held]
 
     def forget(self) -> None:
@@ -99,7 +99,7 @@ class Delivery:
 
 
 class FirstLayers:
-    """A sink that has only the layers of the beginning, such as live sound."""
+    """Wraps a sink that knows only the initial layers, such as live sound."""
 
     def __init__(self, sink: RowSink, layers: int) -> None:
         self._sink, self._layers = sink, layers
@@ -110,5 +110,5 @@ class FirstLayers:
 
 
 def say_stopped(name: str, error: Exception) -> None:
-    """One warning for what failed."""
+    """Warn once about what failed."""
     warn(f"gradmidi: {name} stopped, the training continues: {type(error).__name__}: {error}")

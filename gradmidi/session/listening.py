@@ -42,7 +42,7 @@ def listen(
     probe_options: ProbeOptions | None = None,
     **options: Unpack[ListenOptions],
 ) -> Session:
-    """Record, and if wanted play, the gradient norms of ``model`` from now on.
+    """Record, and optionally play, the gradient norms of ``model`` from now on.
 
     ::
 
@@ -60,31 +60,31 @@ def listen(
             flat. Without it the rows are kept in memory, 9 bytes per layer and step.
         existing: what happens to an earlier recording at ``path``. ``"keep"`` renames it to ``norms.1.csv``, or the
             next free number, so that ``path`` is always the newest run; ``"append"`` continues it, with the same layers
-            and metrics; ``"replace"`` drops it. A file without a step is replaced in every case.
-        first_step: number of the first step. If not given, 0, or the one after the last step of a file that is
+            and metrics; ``"replace"`` overwrites it. A file without steps is always replaced.
+        first_step: number of the first step. By default 0, or the one after the last step of a file that is
             continued.
         live: name of a MIDI port to play on while training; True or ``"gradmidi"`` opens a virtual port ``gradmidi``.
         metrics: columns besides the layers, filled by :meth:`Session.log`. In memory, and in a file before its first
             step, a name that is logged without being declared here becomes a column as well.
         meta: text by key, kept with the recording.
-        late: numbers are logged after the step that they belong to, as frameworks' callbacks do; rows are then handed
-            on one step later.
+        late: numbers are logged after the step that they belong to, as the callbacks of frameworks do; rows are then
+            handed on one step later.
         ranks: which processes of a distributed training record: ``"first"``, rank 0, or ``"each"``, for pipeline and
-            expert parallelism, where a rank has layers of its own. Each then leaves a recording, ``norms.rank0.csv``,
-            ``norms.rank1.csv`` and so on, which :meth:`gradmidi.Recording.join` lays side by side. Live sound comes
+            expert parallelism, where each rank has different layers. Each then writes a recording, ``norms.rank0.csv``,
+            ``norms.rank1.csv`` and so on, which :meth:`gradmidi.Recording.join` combines. Live sound comes
             from rank 0.
-        live_options: a table of options of the performance; each of them may also be given by itself.
-        probe_options: the same of the measuring.
+        live_options: a dictionary of options of the performance; each of them may also be given as a keyword.
+        probe_options: likewise for measuring.
         options: how to measure (:class:`gradmidi.session.options.ProbeOptions`: ``layers``, ``every`` …), how to make
             notes (:class:`gradmidi.composition.options.ComposeOptions`: ``scale``, ``mapping`` …) and how to perform
-            (:class:`gradmidi.outputs.live.options.LiveOptions`: ``pace``, ``cc`` …). Without ``live`` those of notes
-            are checked and have no effect; a recording is composed afterwards.
+            (:class:`gradmidi.outputs.live.options.LiveOptions`: ``pace``, ``cc`` …). Without ``live`` the options
+            for notes are checked and have no effect; a recording is composed afterwards.
 
     Cost: that of the probe; with ``path`` one small write per step (about 5 µs, and 1 µs per layer).
 
     Raises:
-        InputError: an argument that cannot be used, a file that another process records to, or one with other columns
-            that was to be continued; nothing is attached then.
+        InputError: an argument that cannot be used, a file that another process records to, or a file to be continued
+            that has other columns; nothing is attached then.
         MissingPartError: what live sound needs is not installed.
     """
     from gradmidi.measure.probe import GradientProbe

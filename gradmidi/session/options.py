@@ -1,4 +1,4 @@
-"""What listen takes besides its own arguments: how to measure, how to make notes, how to perform."""
+"""What listen accepts besides its own arguments: how to measure, how to make notes, how to perform."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ProbeOptions(TypedDict, total=False):
     Attributes:
         layers: ``"auto"``, ``"all"``, names or globs of modules, or a callable ``(name, module) -> bool``.
         parameters: ``"weights"``, ``"biases"`` or ``"all"``.
-        quantities: what is measured; the first one is heard, the others become metrics.
+        quantities: what is measured; the first one becomes the notes, the others become metrics.
         when: ``"after-clip"`` or ``"before-clip"``.
         every: measure every so many steps, or a callable from the step to whether it is measured.
         scaler: the GradScaler of automatic mixed precision.
@@ -53,14 +53,16 @@ LISTEN_DEFAULTS: Mapping[str, Any] = {**PROBE_DEFAULTS, **LIVE_DEFAULTS, **COMPO
 
 
 def check_names(options: Mapping[str, Any]) -> None:
-    """Refuse a mistyped option, which without live sound nothing would miss.
+    """Refuse a mistyped option, which would otherwise go unnoticed without live sound.
 
     Raises:
-        InputError: an option that is in no table.
+        InputError: an unknown option.
     """
     for name in options:
         if name not in LISTEN_DEFAULTS:
-            raise InputError(f"listen() has no option {name!r}; besides its own it takes {', '.join(LISTEN_DEFAULTS)}")
+            raise InputError(
+                f"listen() has no option {name!r}; besides its arguments it has {', '.join(LISTEN_DEFAULTS)}"
+            )
 
 
 def some_of(options: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:

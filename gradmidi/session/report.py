@@ -1,4 +1,4 @@
-"""SessionReport: what came of a session, for a person and for code."""
+"""SessionReport: the outcome of a session, for people and for code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SessionReport:
         steps: number of recorded steps.
         layers: names of the layers.
         findings: NaN, Inf and gradients that stay exactly zero, each with its first layer and step.
-        notices: what was not recorded or not heard, and the remedy, one line each.
+        notices: what was not recorded or not played, and the remedy, one line each.
         live: the player's report, once a session with ``live`` has ended; otherwise None.
     """
 
@@ -31,7 +31,7 @@ class SessionReport:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What was wrong with the run, a sentence each."""
+        """What was wrong with the run, one sentence each."""
         return sentences(self.findings)
 
     def __str__(self) -> str:

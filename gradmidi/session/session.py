@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gradmidi.outputs.live.report import LiveReport
 
 STICKY = frozenset({"epoch"})  # continues until another value is given
-OWN_PORT = "gradmidi"  # the virtual port that is opened rather than looked for
+OWN_PORT = "gradmidi"  # the virtual port that is opened rather than searched for
 LIVE = "live sound"
 
 Number = TypeVar("Number")
@@ -39,7 +39,7 @@ _alive: WeakSet[Session] = WeakSet()
 
 @atexit.register
 def _end_all() -> None:
-    """A script that ends without ending its sessions would lose a late row, and those on their way from a device."""
+    """Flush the sessions that a script leaves open; otherwise late rows and those still on a device would be lost."""
     for session in list(_alive):
         session.end(well=False)
 
@@ -67,7 +67,7 @@ class Session:
 
     An output that fails is dropped with one :class:`TrainingWarning`; the training and the other outputs continue. When
     the session ends, one :class:`TrainingWarning` says what was wrong with the run, if anything was, and another why
-    nothing was heard, if nothing was; :attr:`report` holds the same.
+    nothing was recorded, if nothing was; :attr:`report` holds the same.
 
     Args:
         make_probe: from the receiver of rows to the probe, attached.
@@ -78,7 +78,7 @@ class Session:
         meta: likewise.
         late: likewise.
         ranks: likewise.
-        play: port, options of live sound and of the composer, as :meth:`play` takes them; None for no sound.
+        play: port, options of live sound and of the composer, as :meth:`play` accepts them; None for no sound.
         tell: called with each line about an earlier recording; a warning of the kind :class:`Notice` by default.
 
     Attributes:
@@ -112,9 +112,9 @@ class Session:
         if path is not None:
             check_recording_path(Path(path))
         self._delivery = Delivery(self._next_step, late)
-        self._ended = False  # for good, as a file or port was closed
-        self._over = True  # until everything is there
-        self._closers: list[Callable[[bool], object]] = []  # told whether the training ended well
+        self._ended = False  # permanently, as a file or port was closed
+        self._over = True  # until everything is set up
+        self._closers: list[Callable[[bool], object]] = []  # called with whether the training ended well
         self.live: LiveOutput | None = None
         self._heard: LiveReport | None = None
         self._notices: list[str] = []
@@ -138,7 +138,7 @@ class Session:
         _alive.add(self)
         try:
             check_existing(existing)
-            if play is not None:  # before any file is touched, as a port may well be missing
+            if play is not None:  # before any file is touched, as the port may be missing
                 self.play(*play)
             self._record(existing, tell or notice)
             self._count_from(first_step)
@@ -178,12 +178,12 @@ class Session:
             self._probe.count_from(first_step)
 
     def add(self, sink: RowSink, name: str | None = None) -> RowSink:
-        """Hand every row from now on to a sink of your own as well.
+        """Hand every row from now on to another sink as well.
 
         Args:
-            sink: has ``append(row)`` and, if it wants to know the end, ``close(well)``; see
+            sink: has ``append(row)`` and, optionally, ``close(well)``, called at the end; see
                 :class:`gradmidi.recording.row.RowSink`.
-            name: what a warning calls it if it fails; its class by default.
+            name: its name in a warning if it fails; its class by default.
 
         Returns:
             The sink.
@@ -197,7 +197,7 @@ class Session:
         return sink
 
     def play(self, port: str, live_options: Mapping[str, Any], composer_options: Mapping[str, Any]) -> None:
-        """Play every step from now on on a MIDI port, on rank 0; the options are those of :func:`gradmidi.listen`."""
+        """From now on, play every step on a MIDI port, on rank 0; the options are those of :func:`gradmidi.listen`."""
         from gradmidi.composition.composer import Composer
         from gradmidi.measure.distributed import sounds_here
         from gradmidi.outputs.live import LiveOutput
@@ -222,7 +222,7 @@ class Session:
 
     @property
     def recording(self) -> Recording:
-        """What was recorded so far, of 0 steps if nothing was; with ``path`` it is read from there.
+        """What was recorded so far, with 0 steps if nothing was; with ``path`` it is read from there.
 
         On a rank that does not record it has no steps, and its ``save`` leaves the file to rank 0.
 
@@ -249,19 +249,19 @@ class Session:
         return "" if error is None else getattr(error, "strerror", None) or str(error)
 
     def loss(self, value: Number) -> Number:
-        """Give the loss of the coming step and get it back: ``session.loss(loss_fn(…)).backward()``."""
+        """Log the loss of the coming step and return it: ``session.loss(loss_fn(…)).backward()``."""
         self.log(loss=value)
         return value
 
     def log(self, **metrics: Any) -> None:
-        """Numbers of the coming step, called before ``optimizer.step()``; ``epoch`` is kept until it is given anew.
+        """Numbers of the coming step, called before ``optimizer.step()``; ``epoch`` is kept until it is given again.
 
-        A tensor on CUDA is not waited for. A name that was not declared (see ``metrics`` of :func:`gradmidi.listen`)
-        becomes a column where that is possible; otherwise it is dropped, which is said once. In a ``late`` session the
-        numbers belong to the step that was just made.
+        A CUDA tensor causes no synchronisation. A name that was not declared (see ``metrics`` of
+        :func:`gradmidi.listen`) becomes a column if possible; otherwise it is dropped, with one notice. In a ``late``
+        session the numbers belong to the step that was just made.
         """
         if self._elsewhere:
-            return  # its rows never come to take the numbers along
+            return  # there will be no rows for the numbers to go with
         try:
             self._delivery.keep({name: float(value) for name, value in metrics.items() if name in STICKY})
             others = {name: value for name, value in metrics.items() if name not in STICKY}
@@ -280,10 +280,10 @@ class Session:
             warn(f"gradmidi could not log {', '.join(metrics)}: {error}")
 
     def attach(self) -> None:
-        """Listen again after :meth:`detach`, into the same memory; steps are counted on.
+        """Listen again after :meth:`detach`, into the same memory; the step count continues.
 
         Raises:
-            InputError: the session wrote to a file or played, and has closed that; start another one.
+            InputError: the session wrote to a file or played, and has closed it; start another one.
         """
         if self._ended:
             raise InputError("this session has closed its file or port; start another one with listen(...)")
@@ -291,7 +291,7 @@ class Session:
         self._probe.attach()
 
     def detach(self) -> None:
-        """Take every hook away and close file and port; may be called twice."""
+        """Remove every hook and close file and port; may be called twice."""
         self.end(well=True)
 
     def leave_to_parent(self) -> None:
@@ -302,7 +302,7 @@ class Session:
         self._said = {"findings", "silence", "missed"}
 
     def end(self, well: bool) -> None:
-        """:meth:`detach`, and say what was wrong; live sound is not heard to its end unless it ends ``well``."""
+        """:meth:`detach`, and say what was wrong; live sound is played to its end only if training ended ``well``."""
         # A second Ctrl-C, or the first at the very end, must not cost the last rows.
         release, close = partial(self._delivery.release, everything=True), partial(self._close, well)
         _in_spite_of_interrupts(self._probe.detach, release, close)
@@ -315,7 +315,7 @@ class Session:
             self._say_once("findings", lambda: problems, lambda lines: warn(f"gradmidi: {'; '.join(lines)}"))
 
     def __del__(self) -> None:
-        # A training that is dropped, and its session with it: a late row, or those on their way from a device.
+        # A training that is dropped with its session: deliver a late row, or those on their way from a device.
         if not getattr(self, "_over", True):
             self.end(well=False)
 
@@ -345,7 +345,7 @@ class Session:
                 say_stopped("closing", error)
 
     def _joined(self, names: Sequence[str]) -> bool:
-        """Layers join the training: a column each in memory; a file and live sound have only those of the beginning."""
+        """Add layers that join the training as columns in memory; a file and live sound keep the initial layers."""
         if self._fixed or isinstance(self._store, RecordingWriter):
             self._say_join(names, f"not recorded, as {self._path} keeps its columns")
             return False
@@ -371,7 +371,7 @@ class Session:
             say(found)
 
     def _meet(self, metrics: Numbers) -> frozenset[str]:
-        """Metrics that were not declared: a column each where that is possible, otherwise said once."""
+        """Add undeclared metrics as columns if possible, otherwise say so once."""
         new = [name for name in metrics if name not in self._delivery.known]
         lost = [name for name in new if not self._added(name)]
         if lost:
@@ -392,7 +392,7 @@ class Session:
 
 
 def _in_spite_of_interrupts(*calls: Callable[[], object]) -> None:
-    """Make all the calls, of which each may be made twice; a Ctrl-C that comes meanwhile is raised afterwards."""
+    """Make all the calls, each of which may be repeated; a Ctrl-C in the meantime is raised afterwards."""
     interrupt = None
     for call in calls:
         try:

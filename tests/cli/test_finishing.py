@@ -145,6 +145,6 @@ def test_no_temporary_folder_is_said_before_anything_runs(train, run_cli, tmp_pa
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "gradmidi run: no temporary folder can be made (Not a directory); name a place for it in TMPDIR\n"
+        "gradmidi run: cannot make a temporary folder (Not a directory); set TMPDIR to a writable folder\n"
     )
     assert not (tmp_path / "out").exists()

@@ -349,7 +349,7 @@ def test_it_says_how_layers_were_joined_what_went_wrong_and_what_is_of_an_earlie
     said = done.stdout + done.stderr
     assert "20 layers play as 10 voices, joined by root-sum-square: 0-1 (2), 2-3 (2)" in said
     assert "heard: 20 × nan" in said
-    assert "norms-2.csv is of an earlier run" in said
+    assert "norms-2.csv is from an earlier run" in said
 
 
 def test_it_says_in_which_steps_something_was_wrong(script, run_cli):

@@ -249,7 +249,7 @@ def test_append_to_nothing_begins(earlier, tmp_path):
     [
         ({"layers": ("a", "b", "c")}, "it has no column 'c'"),
         ({"layers": ("a",)}, "this run has no 'b'"),
-        ({"layers": ("b", "a")}, "its columns stand in another order"),
+        ({"layers": ("b", "a")}, "its columns are in a different order"),
         ({"layers": ("a", "x")}, "it has no column 'x' and this run has no 'b'"),
         ({"metrics": ("epoch", "loss", "lr")}, "it has no column 'lr'"),
     ],
