@@ -75,7 +75,7 @@ def _in_order(recordings: Iterable[Recording]) -> tuple[list[Recording], list[in
         raise InputError("there is no recording to join; give those of the ranks, such as norms.rank0.csv, loaded")
     for part in parts:
         if not isinstance(part, Recording):
-            raise InputError(f"{part!r} is not a recording; join() needs loaded ones: join([Recording.load(path), ...])")
+            raise InputError(f"{part!r} is not a recording; load it first: join([Recording.load(path), ...])")
     ranks = [part.meta.get(RANK, "") for part in parts]
     if not all(rank.isdecimal() and len(rank) < 10 for rank in ranks) or len(set(ranks)) < len(ranks):
         return parts, list(range(len(parts)))

@@ -47,7 +47,7 @@ DAMAGE = (
 
 def save_npz(recording: Recording, path: Path) -> None:
     """See :meth:`Recording.save`."""
-    head_text(recording.layers, tuple(recording.metrics), recording.meta)  # what no CSV can hold is too much here as well
+    head_text(recording.layers, tuple(recording.metrics), recording.meta)  # refuses what no CSV can hold
     names = {name: METRIC + (name if _is_member(name) else f"/{i}") for i, name in enumerate(recording.metrics)}
     head = {
         "format": FORMAT,
