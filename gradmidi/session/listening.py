@@ -17,7 +17,8 @@ from gradmidi.session.options import (
     check_names,
     some_of,
 )
-from gradmidi.session.session import OWN_PORT, Probe, Session
+from gradmidi.session.probe import Probe
+from gradmidi.session.session import OWN_PORT, Session
 from gradmidi.signatures import spelled_out
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from gradmidi.errors import InputError
@@ -22,6 +22,7 @@ from gradmidi.recording.row import Row, RowSink
 from gradmidi.saying import notice, warn
 from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, say_stopped
 from gradmidi.session.elsewhere import RecordedElsewhere
+from gradmidi.session.probe import Probe
 from gradmidi.session.report import SessionReport
 
 if TYPE_CHECKING:
@@ -42,24 +43,6 @@ def _end_all() -> None:
     """Flush the sessions that a script leaves open; otherwise late rows and those still on a device would be lost."""
     for session in list(_alive):
         session.end(well=False)
-
-
-class Probe(Protocol):
-    """What a session listens to; see :class:`gradmidi.measure.probe.GradientProbe`."""
-
-    layers: tuple[str, ...]
-    metrics: tuple[str, ...]
-    on_join: Callable[[Sequence[str]], bool] | None
-
-    @property
-    def steps(self) -> int: ...
-    def count_from(self, step: int) -> None: ...
-    def note(self, **values: Any) -> None: ...
-    def attach(self) -> None: ...
-    def flush(self) -> None: ...
-    def detach(self) -> None: ...
-    def missed(self) -> Sequence[str]: ...
-    def silence(self) -> str | None: ...
 
 
 class Session:
