@@ -1,4 +1,4 @@
-"""The alarms: a drum in place of every NaN and Inf, and one for each that a voice's note does not show."""
+"""The alarms: a drum in place of every NaN and Inf, and for each one that a voice's note does not show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradmidi.composition.voices import ALARM_NAME, PERCUSSION_CHANNEL
 from gradmidi.score import NOTHING, Notes, Voice
 from gradmidi.theory.pitch import key_to_hz
 
-# kind, key of the General MIDI drum map, and what of a norm it stands for
+# kind → key of the General MIDI drum map, and the test of a norm
 DRUMS = {"nan": (38, np.isnan), "inf": (49, np.isinf)}  # acoustic snare, crash cymbal
 ALARM_VELOCITY = 110
 
@@ -27,7 +27,7 @@ class Alarms:
         self.voices = (Voice(ALARM_NAME, PERCUSSION_CHANNEL, percussion=True),)
 
     def feed(self, passage: Passage) -> Notes:
-        """The strokes of the next passage."""
+        """The drum notes of the next passage."""
         if not passage.events and not passage.alarm.any():
             return NOTHING
         row, slot, drum, step = np.concatenate([_in_place_of_notes(passage), _unheard(passage)]).T
@@ -54,7 +54,7 @@ def _in_place_of_notes(passage: Passage) -> NDArray[np.int64]:
 
 
 def _unheard(passage: Passage) -> NDArray[np.int64]:
-    """The same for events that no note of their voice shows: the peak of a bin sounds, or another layer's alarm."""
+    """The same for events that no note of their voice shows, as a bin's peak or another alarm sounds instead."""
     found: dict[tuple[int, int, int], int] = {}
     for event in passage.events:
         slot = passage.grouping.voice_of(event.layer) if event.kind in DRUMS else None

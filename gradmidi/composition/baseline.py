@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 
 class Baseline:
-    """The exponentially weighted mean of log-norms, a value a layer, kept from one block of steps to the next.
+    """The exponentially weighted mean of log-norms, one value per layer, kept from one block of steps to the next.
 
     Args:
         layers: L.
-        weight: of the newest step; 0.1 remembers some ten steps.
+        weight: weight of the newest step; 0.1 remembers about ten steps.
     """
 
     def __init__(self, layers: int, weight: float) -> None:
@@ -26,8 +26,8 @@ class Baseline:
     def before(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean as it was before each row: (N, L) natural logarithms for norms (N, L); nan before the first.
 
-        Norms that are zero, not finite or missing leave it as it is. Steps are taken one by one, so that blocks of any
-        size give the same bits.
+        Norms that are zero, not finite or missing leave it unchanged. Steps are processed one by one, so that blocks of
+        any size give identical bits.
         """
         usable = np.isfinite(norms) & (norms > 0)
         logs = np.log(norms, where=usable, out=np.zeros_like(norms))
@@ -37,7 +37,7 @@ class Baseline:
         whole = np.asarray(usable.all(axis=1)).tolist()
         rows = iter(means)
         mean = next(rows)
-        # In place, as this loop is most of the time that a million steps take.
+        # In place, as this loop takes most of the time for a million steps.
         for after, log, counts, is_whole in zip(rows, logs, usable, whole, strict=True):
             np.subtract(log, mean, out=after)
             np.multiply(after, self._weight, out=after)

@@ -34,18 +34,18 @@ DEFAULT_TITLE = "gradmidi"
 
 @spelled_out(ComposeOptions, COMPOSE_DEFAULTS)
 class Composer:
-    """Turns rows of norms into notes and remembers, between calls, where in the piece it is.
+    """Turns rows of norms into notes, and remembers its position in the piece between calls.
 
     Args:
         layers: names of the L layers.
         options: see :class:`gradmidi.composition.options.ComposeOptions`.
 
     Attributes:
-        voices: who plays.
-        about: scale, mapping and, if layers are joined, how, for a person.
+        voices: the voices that play.
+        about: scale, mapping and, if layers are grouped, how, for people to read.
 
     Raises:
-        InputError: an unknown name, a value out of range, or groups that fit no layer.
+        InputError: an unknown name, a value out of range, or groups that match no layer.
     """
 
     def __init__(self, layers: Sequence[str], **options: Unpack[ComposeOptions]) -> None:
@@ -85,7 +85,7 @@ class Composer:
 
         Args:
             recording: the rows.
-            events: what is wrong in them, where that is known already (a time-lapse); found here if not given.
+            events: what is wrong in them, if already known (a time-lapse); found here by default.
         """
         passage = self._passage(recording, self._watch.find(recording) if events is None else events)
         notes = merged([section.feed(passage) for section in self._sections])
@@ -108,7 +108,7 @@ class Composer:
 
 
 def _choose_scale(scale: Scale | str | None) -> Scale | None:
-    """A scale as it is, or of its text form; ``"none"`` is none, as on the command line."""
+    """A scale as given, or parsed from text; ``"none"`` is no scale, as on the command line."""
     if scale is None or isinstance(scale, Scale):
         return scale
     if not isinstance(scale, str):
@@ -122,15 +122,15 @@ def compose(recording: Recording, *, duration: str | float | None = None, **opti
 
     Args:
         recording: the norms.
-        duration: seconds (or text: ``"2m"``) that the piece lasts at most. A longer one becomes a time-lapse: bins of
+        duration: maximum length of the piece in seconds (or text: ``"2m"``). A longer one becomes a time-lapse: bins of
             steps, each with its peaks, and every anomaly kept; see
             :func:`gradmidi.composition.timelapse.time_lapse`.
         options: ``scale``, ``mapping``, ``style``, ``unit`` and more, see
-            :class:`gradmidi.composition.options.ComposeOptions`. The title is that of the recording, or else of its
-            model, if not given.
+            :class:`gradmidi.composition.options.ComposeOptions`. The title is by default that of the
+            recording, or else of its model.
 
     Raises:
-        InputError: an option that cannot be used, or a duration in which not even one step can be played.
+        InputError: an option that cannot be used, or a duration shorter than one step.
     """
     options["title"] = options.get("title") or recording.meta.get("title") or recording.meta.get("model")
     composer = Composer(recording.layers, **options)

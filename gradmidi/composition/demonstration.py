@@ -13,7 +13,7 @@ VELOCITY = 90
 
 
 def scale_score(scale: Scale) -> Score:
-    """One period of ``scale`` upwards from its tonic to the next, and back; a scale without a period as it stands."""
+    """One period of ``scale`` upwards from its tonic to the next, and back; without a period, all its tones."""
     top = [scale.period] if scale.period is not None else []
     up = scale.tonic * np.array([*scale.ratios, *top])
     hertz = np.concatenate([up, up[-2::-1]])

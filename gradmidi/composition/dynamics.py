@@ -1,4 +1,4 @@
-"""How hard a note is struck: by its voice alone, or by something that is not the norm, such as a change of the loss."""
+"""How hard a note is struck: as set by its voice, or also by something other than the norm, such as the loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Dynamics:
     """Velocities (N,) to be added to those of the voices.
 
     ``voice`` adds nothing. ``loss-change`` adds up to 36 for the size of the loss's change since the step before:
-    36 × |log2(loss / loss before)|, no more than 36. The norm, which is the pitch, is never heard here as well.
+    36 × |log2(loss / loss before)|, no more than 36. The norm, which sets the pitch, has no effect here.
 
     Raises:
         InputError: another name.

@@ -15,11 +15,11 @@ ANOMALIES = ("nan", "inf", "explosion", "zero")
 
 EXPLOSION_RATIO = 20.0  # times the layer's running baseline
 BASELINE_WEIGHT = 0.1
-READABLE = 1e6  # a ratio beyond is told by its power of ten
+READABLE = 1e6  # a larger ratio is given as a power of ten
 
 
 class Event(NamedTuple):
-    """Something that happened: row and column in the block of norms, kind and text for a person, and its own step."""
+    """Something that happened: row and column in the block of norms, kind, text for people, and the step."""
 
     row: int
     layer: int
@@ -29,23 +29,23 @@ class Event(NamedTuple):
 
 
 class Spotted(NamedTuple):
-    """What a block of norms holds: ``code`` (N, L), 0 or 1 + the index in ``ANOMALIES``, and what was usual (N, L)."""
+    """Anomalies of a block of norms: ``code`` (N, L), 0 or 1 + the index in ``ANOMALIES``, and the usual norms."""
 
     code: NDArray[np.uint8]
     usual: NDArray[np.float64]
 
     def event(self, recording: Recording, row: int, layer: int) -> Event:
-        """The anomaly at a place of the block that has one."""
+        """The anomaly at a position of the block that has one."""
         kind = ANOMALIES[int(self.code[row, layer]) - 1]
         step, norm, usual = int(recording.steps[row]), recording.norms[row, layer], self.usual[row, layer]
         return Event(row, layer, kind, _text(kind, recording.layers[layer], step, norm, usual), step)
 
 
 class Watch:
-    """Finds events block by block and remembers between blocks what is usual and what has been told.
+    """Finds events block by block and remembers between blocks what is usual and what has been reported.
 
-    NaN and Inf are told each time. An explosion (a finite norm over 20 times the running geometric mean of the layer's
-    earlier norms) and a gradient of exactly zero are told when they begin.
+    NaN and Inf are reported each time. An explosion (a finite norm over 20 times the running geometric mean of the
+    layer's earlier norms) and a gradient of exactly zero are reported when they begin.
     """
 
     def __init__(self, layers: int) -> None:
@@ -66,7 +66,7 @@ class Watch:
     def spot(self, recording: Recording) -> Spotted:
         """The same as a table, for blocks in which there may be very many."""
         norms = recording.norms
-        with np.errstate(over="ignore"):  # next to the largest number nothing explodes
+        with np.errstate(over="ignore"):  # nothing explodes near the largest float
             usual = np.exp(self._baseline.before(norms))
             exploding = np.isfinite(norms) & (norms > EXPLOSION_RATIO * usual)
         zero = norms == 0
@@ -85,7 +85,7 @@ class Watch:
 
 
 def _begins(now: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """True where a condition (N, L) holds and did not a row earlier; ``before`` (L,) is the row before the first."""
+    """True where a condition (N, L) holds that did not one row earlier; ``before`` (L,) is the row before the first."""
     held: NDArray[np.bool_] = np.concatenate([before[np.newaxis], now[:-1]])
     return now & ~held
 

@@ -1,4 +1,4 @@
-"""More layers than voices: layers that belong together by name are joined by root-sum-square of their norms."""
+"""More layers than voices: layers that belong together by name are grouped by root-sum-square of their norms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which layers play together, a voice each."""
+    """Which layers play together as one voice."""
 
     groups: tuple[Group, ...]
 
@@ -40,7 +40,7 @@ class Grouping:
 
     @property
     def is_trivial(self) -> bool:
-        """Whether every layer has a voice of its own."""
+        """Whether every layer has its own voice."""
         return all(len(group.layers) == 1 for group in self.groups)
 
     def voice_of(self, layer: int) -> int | None:
@@ -49,12 +49,12 @@ class Grouping:
 
     @cached_property
     def _voices(self) -> dict[int, int]:
-        """Voice by layer; the first one where own groups share a layer."""
+        """Voice by layer; the first one if custom groups share a layer."""
         pairs = [(layer, voice) for voice, group in enumerate(self.groups) for layer in group.layers]
         return dict(reversed(pairs))
 
     def join(self, recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Norms and gaps (N, G) of the voices: root-sum-square over a group; a gap only where all of it has none."""
+        """Norms and gaps (N, G) of the voices: root-sum-square over a group; a gap only if all its layers have one."""
         if self.is_trivial:
             order = [group.layers[0] for group in self.groups]
             return recording.norms[:, order], recording.gaps[:, order]
@@ -64,14 +64,14 @@ class Grouping:
         return np.where(gaps, np.nan, norms), gaps
 
     def describe(self) -> str:
-        """One line for a person: how many layers play as which voices."""
+        """One line for people: how many layers play as which voices."""
         count = sum(len(group.layers) for group in self.groups)
         voices = ", ".join(f"{group.name} ({len(group.layers)})" for group in self.groups)
         return f"{count} layers play as {len(self.groups)} voices, joined by root-sum-square: {voices}"
 
 
 def _root_sum_square(norms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each row of (N, K) norms, (N,); rows whose squares are beyond float64 are scaled before."""
+    """Root-sum-square of each row of (N, K) norms, (N,); rows whose squares exceed float64 are scaled first."""
     with np.errstate(over="ignore", under="ignore"):
         joined = np.asarray(np.sqrt((norms**2).sum(axis=1)))
         largest = np.abs(norms).max(axis=1)
@@ -86,19 +86,19 @@ def _root_sum_square(norms: NDArray[np.float64]) -> NDArray[np.float64]:
 def group_layers(
     layers: Sequence[str], max_voices: int = MAX_VOICES, groups: Mapping[str, Sequence[str]] | None = None
 ) -> Grouping:
-    """At most ``max_voices`` voices for ``layers``, each layer its own voice if they are that few.
+    """At most ``max_voices`` voices for ``layers``; each layer gets its own voice if there are no more than that.
 
-    Else the names are read as paths (``encoder.layer.3.attention``) and cut where as many parts as possible fit, all at
-    the same depth. Where one part then holds more than half of the layers, such as all blocks of a deep transformer,
-    its own parts are joined into runs of neighbours that fit.
+    Otherwise the names are read as paths (``encoder.layer.3.attention``) and cut at the greatest common depth at which
+    the groups fit. If one group then holds more than half of the layers, such as all blocks of a deep transformer,
+    its children are grouped into as many runs of neighbours as fit.
 
     Args:
         layers: names in forward order.
         max_voices: 1 to 15.
-        groups: own voices: a name, and names or globs of its layers; layers that fit none are left out.
+        groups: custom voices: a name, and names or globs of its layers; layers that match none are left out.
 
     Raises:
-        InputError: ``max_voices`` out of range, or a group that fits no layer, or too many groups.
+        InputError: ``max_voices`` out of range, or a group that matches no layer, or too many groups.
     """
     check_max_voices(max_voices)
     if groups is not None:
@@ -109,7 +109,7 @@ def group_layers(
 
 
 def check_max_voices(count: int) -> int:
-    """``count``, if one MIDI port can play so many voices.
+    """``count``, if one MIDI port can play that many voices.
 
     Raises:
         InputError: it cannot.
@@ -126,7 +126,7 @@ def _own_groups(layers: Sequence[str], max_voices: int, groups: Mapping[str, Seq
     for name, patterns in groups.items():
         members = tuple(i for i, layer in enumerate(layers) if any(fnmatchcase(layer, p) for p in patterns))
         if not members:
-            raise InputError(f"the group {name!r} ({', '.join(patterns)}) fits no layer")
+            raise InputError(f"the group {name!r} ({', '.join(patterns)}) matches no layer")
         made.append(Group(name, members))
     if not 1 <= len(made) <= max_voices:
         raise InputError(f"{len(made)} groups were given; there can be 1 to {max_voices}")
@@ -142,7 +142,7 @@ def _are_names(patterns: object) -> bool:
 def _by_name(layers: Sequence[str], max_voices: int) -> list[Group]:
     paths = [tuple(name.split(".")) for name in layers]
     shared = [_shared(pair) for pair in pairwise(paths)]
-    # As deep as there are no more cuts than voices: neighbours are cut apart where they share fewer parts.
+    # As deep as the voices allow: neighbours are separated where they share fewer parts.
     depth = sorted(shared)[max_voices - 1]
     made = _cut_at(range(len(layers)), shared, depth)
     widest = max(range(len(made)), key=lambda n: len(made[n]))
@@ -159,7 +159,7 @@ def _cut_at(group: Sequence[int], shared: Sequence[int], depth: int) -> list[tup
 
 
 def _shared(paths: Iterable[Path]) -> int:
-    """How many parts all of them have in common at their beginning."""
+    """The number of leading parts that all of them have in common."""
     return sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False)))
 
 
@@ -170,7 +170,7 @@ def _runs(parts: list[tuple[int, ...]], room: int) -> list[tuple[int, ...]]:
 
 
 def _name(group: tuple[int, ...], paths: Sequence[Path]) -> str:
-    """The beginning that a group's names share, if no other layer has it; else from where to where: ``h.0-1``."""
+    """The common prefix of a group's names, if no other layer has it; otherwise its range: ``h.0-1``."""
     names = [paths[i] for i in group]
     shared = _shared(names)
     beginning = names[0][:shared]

@@ -19,14 +19,15 @@ LOUDEST = 127
 
 
 class LayerVoices:
-    """A section; see :class:`gradmidi.composition.passage.Section`. A gap is silence, and NaN and Inf are the alarms'.
+    """A section; see :class:`gradmidi.composition.passage.Section`. A gap is silence; NaN and Inf are left to the
+    alarms.
 
     Args:
-        voices: V voices.
+        voices: the V voices.
         parts: how each is played.
         mapping: from norms (N, V) to Hz (N, V).
-        quantise: to the tones of the scale.
-        dynamics: how hard notes are struck besides.
+        quantise: moves pitches to the tones of the scale.
+        dynamics: how hard notes are struck, in addition to the voice's velocity.
         drone: a note that keeps its pitch from step to step is tied.
     """
 
@@ -63,7 +64,7 @@ class LayerVoices:
         )
 
     def _tones(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Hz of every note (N, V); where the norm is NaN the lowest tone stands in, which nobody plays."""
+        """Hz of every note (N, V); where the norm is NaN, the lowest tone is a placeholder that is never played."""
         hz = np.asarray(self._mapping(np.where(np.isnan(norms), 0.0, norms)), dtype=np.float64)
         return self._quantise(hz * self._octaves)
 

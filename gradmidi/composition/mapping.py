@@ -1,7 +1,7 @@
 """Norm → Hz. A mapping is any callable that turns norms (N, L) into Hz (N, L); these are the named ones.
 
-A mapping that remembers earlier steps (``adaptive``, ``rank``) is copied by each composer, so that none hears another's
-past. A norm of zero sounds as the lowest tone of the range and infinity as the highest; NaN never reaches a mapping.
+A mapping that remembers earlier steps (``adaptive``, ``rank``) is copied by each composer, so that they share no
+history. A norm of zero sounds as the lowest tone of the range and infinity as the highest; NaN never reaches a mapping.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Norms = NDArray[np.float64]
 Mapping = Callable[[Norms], Norms]
 C1, C3, C4, C6, C8 = (float(key_to_hz(key)) for key in (24, 48, 60, 84, 108))
 MUSICAL = PitchRange(C1, C8)
-LOWEST_NORM = 1e-3  # that the default logarithmic mapping tells from zero: three octaves below middle C
+LOWEST_NORM = 1e-3  # lowest that the default logarithmic mapping distinguishes from zero: three octaves below middle C
 MIDDLE = PitchRange(C3, C6)
 
 
 class Named(Protocol):
-    """What the named mappings have in common."""
+    """Base class of the named mappings."""
 
     range: PitchRange
 
@@ -44,15 +44,15 @@ class Post:
     range: PitchRange = field(default_factory=PitchRange)
 
     def __call__(self, norms: Norms) -> Norms:
-        with np.errstate(over="ignore"):  # beyond a float is beyond every range
+        with np.errstate(over="ignore"):  # an overflow is outside every range
             return self.range.apply(self.base + self.slope * norms)
 
 
 @dataclass
 class Log:
-    """Each tenfold of the norm is so many octaves, and norm 1 is a stated pitch.
+    """Each factor of ten in the norm is a fixed number of octaves, and norm 1 is a given pitch.
 
-    By default a decade is an octave and norm 1 is middle C, so that norms from 1e-3 to 1e4 fill C1 to C8.
+    By default a factor of ten is one octave and norm 1 is middle C, so that norms from 1e-3 to 1e4 fill C1 to C8.
     """
 
     octaves_per_decade: float = 1.0
@@ -68,8 +68,8 @@ class Log:
 class Adaptive:
     """Deviation from what is usual for the layer: a healthy run hovers around one pitch and a change is heard.
 
-    ``centre`` Hz is the running mean of the layer's log-norms (a weight of ``weight`` for the newest step); each
-    tenfold above or below it is ``octaves_per_decade`` octaves. The first norm of a layer is its own mean.
+    ``centre`` Hz is the running mean of the layer's log-norms (``weight`` is that of the newest step); each
+    factor of ten above or below it is ``octaves_per_decade`` octaves. The first norm of a layer is its own mean.
     """
 
     octaves_per_decade: float = 2.0
@@ -91,9 +91,9 @@ class Adaptive:
 
 @dataclass
 class Rank:
-    """How a norm ranks among the layer's last ``window`` ones: the lowest of them at C3, the highest at C6.
+    """How a norm ranks among the layer's last ``window`` norms: the lowest of them at C3, the highest at C6.
 
-    It uses the whole range whatever the norms are, and says nothing of their size.
+    It uses the full range whatever the norms are, and says nothing about their size.
     """
 
     window: int = 64
@@ -113,7 +113,7 @@ class Rank:
 
 @dataclass
 class Inverted:
-    """Another mapping upside down: large norms low, small ones high, mirrored within its range."""
+    """Inverts another mapping: large norms low, small ones high, mirrored within its range."""
 
     mapping: Mapping
     range: PitchRange
@@ -135,11 +135,11 @@ DEFAULT_MAPPING = "log"
 
 
 def choose_mapping(mapping: str | Mapping, *, beyond: str | None = None, invert: bool = False) -> Mapping:
-    """A mapping of its own for one composer: that of a name, or a copy of the object given.
+    """A separate mapping for one composer: the one of that name, or a copy of the given object.
 
     Args:
         mapping: ``log``, ``post``, ``adaptive``, ``rank``, or a callable from norms (N, L) to Hz (N, L).
-        beyond: ``clamp`` or ``fold`` for tones beyond the mapping's range; as the mapping has it if not given.
+        beyond: ``clamp`` or ``fold`` for tones outside the mapping's range; by default the mapping's own setting.
         invert: large norms low and small ones high.
 
     Raises:

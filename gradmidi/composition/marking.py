@@ -1,4 +1,4 @@
-"""What is said meanwhile: steps, epochs, losses and everything that goes wrong, as timed text."""
+"""Marks: steps, epochs, losses and everything that goes wrong, as timed text."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ STEP_MARK_EVERY = 10
 
 
 class Marker:
-    """Makes the marks of one passage after another; remembers the step and the epoch that it has come to."""
+    """Makes the marks of one passage after another; remembers the latest step and epoch."""
 
     def __init__(self) -> None:
         self._step: int | None = None
         self._epoch = float("nan")
 
     def feed(self, passage: Passage) -> Marks:
-        """The marks of the next passage; those of one moment in the order anomalies, step, seam, epoch, loss."""
+        """The marks of the next passage; simultaneous ones in the order anomalies, step, seam, epoch, loss."""
         found = [
             _events(passage),
             self._steps(passage),
@@ -36,7 +36,7 @@ class Marker:
         steps = passage.recording.steps
         if not len(steps):
             return None
-        # As Python's numbers, as there is no int64 before the least one.
+        # With Python integers, as the smallest int64 has no predecessor.
         before = (int(steps[0]) - 1 if self._step is None else self._step) // STEP_MARK_EVERY
         self._step = int(steps[-1])
         rows = np.flatnonzero(np.diff(np.concatenate([[before], steps // STEP_MARK_EVERY])))
@@ -54,7 +54,7 @@ class Marker:
 
 
 def _events(passage: Passage) -> Marks | None:
-    """When the event's layer plays; at the start of its step for a layer that is in no voice."""
+    """When the event's layer plays; at the start of its step if the layer is in no voice."""
     events = passage.events
     if not events:
         return None

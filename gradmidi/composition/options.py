@@ -20,19 +20,19 @@ class ComposeOptions(TypedDict, total=False):
     """How notes are made.
 
     Attributes:
-        scale: a :class:`Scale`, its text form, or ``None`` for pitches as the mapping gives them.
+        scale: a :class:`Scale`, its text form, or ``None`` for pitches exactly as the mapping gives them.
         mapping: ``"log"``, ``"post"``, ``"adaptive"``, ``"rank"`` or any callable from norms (N, L) to Hz (N, L).
-        beyond: ``"clamp"`` or ``"fold"`` for tones beyond the mapping's range.
+        beyond: ``"clamp"`` or ``"fold"`` for tones outside the mapping's range.
         invert: large norms low, small ones high.
-        hysteresis: from 0 up to 1, how long a layer holds its tone when a norm lingers between two; 0 is never.
-        dynamics: ``"voice"``, or ``"loss-change"`` to accent the steps at which the loss changes much.
+        hysteresis: from 0 up to 1, how strongly a layer keeps its tone when a norm is between two; 0 is not at all.
+        dynamics: ``"voice"``, or ``"loss-change"`` to accent the steps at which the loss changes strongly.
         style: ``"sequence"`` (the post's order), ``"chord"`` or ``"drone"``.
         timing: length of notes and rests; or, as on the command line:
         unit: length of one note, in seconds or as text: ``"50ms"``, ``"1/16"``.
         tempo: BPM, for bar lines and note values.
-        parts: who plays each voice; or:
+        parts: the instrument of each voice, as :class:`Part`; or:
         voices: a voices file (see docs/voices.md); the built-in one by default.
-        max_voices: how many voices there are at most; more layers than that are joined, see
+        max_voices: maximum number of voices; more layers than that are grouped, see
             :func:`gradmidi.composition.grouping.group_layers`.
         groups: your own voices: a name, and names or globs of its layers.
         title: the piece's name.

@@ -1,4 +1,4 @@
-"""Passage and Section: what is composed at a time, and who composes it."""
+"""Passage and Section: what is composed at a time, and what composes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradmidi.score import Notes, Voice
 
 
 class Passage(NamedTuple):
-    """A block of N steps for V voices, with all that a section needs to know of it.
+    """A block of N steps for V voices, with all that a section needs to know about it.
 
     Attributes:
         recording: the N rows.
@@ -42,7 +42,7 @@ class Section(Protocol):
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """Who plays; the piece's voices are those of its sections, one after another."""
+        """Its voices; the voices of the piece are those of its sections, one after another."""
         ...
 
     def feed(self, passage: Passage) -> Notes:

@@ -1,4 +1,4 @@
-"""The pitches that a mapping may give, and what happens to a tone beyond them."""
+"""The range of pitches of a mapping, and what happens to tones outside it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BEYOND = ("clamp", "fold")
 class PitchRange:
     """From ``lowest`` to ``highest`` Hz.
 
-    A tone beyond is clamped (it sounds as the limit) or folded (it moves by octaves until it is inside). Zero and
-    infinity, which no octave brings back, are clamped in either case.
+    A tone outside is clamped (it sounds as the limit) or folded (it moves by octaves until it is inside). Zero and
+    infinity, which no number of octaves brings back, are always clamped.
 
     Raises:
-        InputError: limits that are not 0 < lowest < highest, or less than an octave apart when folding; another word
-            than clamp or fold.
+        InputError: limits that are not 0 < lowest < highest, or less than an octave apart when folding; anything
+            other than clamp or fold.
     """
 
     lowest: float = float(key_to_hz(0))
@@ -31,7 +31,7 @@ class PitchRange:
 
     def __post_init__(self) -> None:
         if self.beyond not in BEYOND:
-            raise InputError(f"beyond is {self.beyond!r}; a tone beyond the range can be {' or '.join(BEYOND)}ed")
+            raise InputError(f"beyond is {self.beyond!r}; a tone outside the range can be {' or '.join(BEYOND)}ed")
         if not 0 < self.lowest < self.highest < np.inf:
             raise InputError(f"a range from {self.lowest:g} to {self.highest:g} Hz makes no sense; give low, then high")
         if self.beyond == "fold" and self.highest < 2 * self.lowest:
@@ -44,7 +44,7 @@ class PitchRange:
         return np.clip(hz, self.lowest, self.highest)
 
     def mirrored(self, hz: NDArray[np.float64]) -> NDArray[np.float64]:
-        """High for low and low for high: mirrored at the middle of the range, in cents."""
+        """Tones mirrored at the middle of the range, in cents: high for low and low for high."""
         return self.lowest * self.highest / hz
 
     def _folded(self, hz: NDArray[np.float64]) -> NDArray[np.float64]:

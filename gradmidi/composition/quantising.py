@@ -1,4 +1,4 @@
-"""Hz → the scale's tones, with a choice of holding on to a tone while the norm lingers at its border."""
+"""Hz → the scale's tones, optionally keeping a tone while the pitch stays near its border."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Quantiser:
     """The nearest tone of a scale for each layer, remembering the last one of each.
 
     Args:
-        scale: the tones, or ``None`` to let every pitch through.
+        scale: the tones, or ``None`` to keep every pitch.
         layers: L.
         hysteresis: from 0 (always the nearest tone) up to 1. A layer leaves its tone for another only when the pitch is
-            nearer to the other by this share of the distance between the two; so a norm on a border does not chatter.
+            nearer to the other by this share of the distance between the two; so a norm near a border does not chatter.
 
     Raises:
         InputError: a hysteresis outside 0 … 1.

@@ -12,19 +12,19 @@ from gradmidi.composition.events import ANOMALIES, Event, Spotted, Watch
 from gradmidi.errors import InputError
 from gradmidi.recording import RESUMED, Recording
 
-CHUNK_ROWS = 16_384  # rows looked at together: memory stays flat, whatever the length
+CHUNK_ROWS = 16_384  # rows processed together, so that memory stays flat at any length
 NEVER = np.iinfo(np.int64).max
 KIND = {kind: index for index, kind in enumerate(ANOMALIES)}
 
 
 class TimeLapse(NamedTuple):
-    """A row a bin, and what went wrong within the bins.
+    """One row per bin, and what went wrong within the bins.
 
     Attributes:
-        recording: B rows. A norm is the layer's largest finite one in the bin; nan or inf where the bin has nothing
-            else, and a gap where the layer had no gradient in all of it. The bin in which a layer is exactly zero for
-            the first time has 0, unless it explodes there as well. Steps are those at which bins begin; metrics
-            are means of their finite values, those of whole numbers only (an epoch, a flag) the largest.
+        recording: B rows. A norm is the layer's largest finite one in the bin; nan or inf if the bin has nothing
+            else, and a gap if the layer had no gradient in the entire bin. The bin in which a layer becomes exactly
+            zero has 0, unless it explodes there as well. Steps are those at which bins begin; metrics
+            are means of their finite values or, if all are integers (an epoch, a flag), the largest.
         events: for each bin, layer and kind the first anomaly, with its own layer and step; ``row`` is the bin.
     """
 
@@ -32,9 +32,9 @@ class TimeLapse(NamedTuple):
     events: list[Event]
 
     def alarmed(self) -> Recording:
-        """The bins with inf and nan in place of the peak wherever one occurred, for an output that knows no events."""
+        """The bins with inf and nan in place of the peak wherever one occurred, for an output without events."""
         norms = self.recording.norms.copy()
-        for kind, value in (("inf", np.inf), ("nan", np.nan)):  # where both occurred, nan it is
+        for kind, value in (("inf", np.inf), ("nan", np.nan)):  # nan wins if both occurred
             places = [(event.row, event.layer) for event in self.events if event.kind == kind]
             for row, layer in places:
                 norms[row, layer] = value
@@ -46,13 +46,13 @@ def time_lapse(recording: Recording, bins: int) -> TimeLapse:
     """``recording`` in ``bins`` bins of consecutive rows, equal in size to one row.
 
     Anomalies are found in the full rows, as they would be without a time-lapse. A recording of no more rows than
-    ``bins`` comes back as it is.
+    ``bins`` is returned unchanged.
 
     Raises:
         InputError: fewer than one bin.
     """
     if bins < 1:
-        raise InputError(f"{bins} bins make no piece; take 1 or more")
+        raise InputError(f"a time-lapse of {bins} bins is not possible; use 1 or more")
     watch = Watch(len(recording.layers))
     count = min(bins, len(recording))
     edges = np.arange(count + 1) * len(recording) // max(count, 1)
@@ -122,7 +122,7 @@ def _events(rows: Recording, spotted: Spotted, found: NDArray[np.int64], first_b
 
 
 def _reduced(values: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A metric (N,) by bins (B,): the mean of finite values or, of whole numbers, the largest."""
+    """A metric (N,) by bins (B,): the mean of finite values or, for integers, the largest."""
     starts = edges[:-1]
     finite = np.isfinite(values)
     if (values[finite] == np.floor(values[finite])).all():

@@ -1,4 +1,4 @@
-"""When notes sound: the post's proportion of one unit a layer and two units of rest a step."""
+"""When notes sound: the post's proportion of one unit per layer and two units of rest per step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_UNIT = 0.05  # s; long enough for a sampled instrument to speak
 REST_UNITS = 2  # the post's silence between batches, in tones
 MAX_UNIT = 60.0  # s
 MAX_DURATION = 1e9  # s; thirty years
-SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "": 1.0}  # by the unit of a duration
+SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "": 1.0}  # per unit of a duration
 _DURATION = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 ROUNDING = 1e-12  # so that 0.3 s hold three steps of 0.1 s
 
@@ -31,7 +31,7 @@ class Timing:
     Args:
         unit: s, length of one note.
         rest: units of silence after each step.
-        tempo: BPM, for bar lines; it moves no note.
+        tempo: BPM, for bar lines; it does not affect note times.
 
     Raises:
         InputError: a unit outside 1 ms … 60 s, a rest below 0, a tempo outside 10 … 1000.
@@ -46,18 +46,18 @@ class Timing:
             if not is_number(value := getattr(self, name)):
                 raise InputError(f"{name} is {shown(value)}; it must be a number")
         if not 0.001 <= self.unit <= MAX_UNIT:
-            raise InputError(f"a unit of {self.unit:g} s cannot be played; take 1ms to {MAX_UNIT:g}s, such as 50ms")
+            raise InputError(f"a unit of {self.unit:g} s cannot be played; use 1ms to {MAX_UNIT:g}s, such as 50ms")
         if self.rest < 0:
-            raise InputError(f"a rest of {self.rest} units makes no sense; take 0 or more")
+            raise InputError(f"a rest of {self.rest} units is not possible; use 0 or more")
         if not 10 <= self.tempo <= 1000:
-            raise InputError(f"a tempo of {self.tempo:g} is out of range; take 10 to 1000 BPM")
+            raise InputError(f"a tempo of {self.tempo:g} is out of range; use 10 to 1000 BPM")
 
     def step_units(self, layers: int) -> int:
         """Units from one step to the next."""
         return layers + self.rest
 
     def onsets(self, first_row: int, rows: int, layers: int) -> NDArray[np.float64]:
-        """Onset in s of each note, (rows, layers); a product of whole units, so that nothing adds up."""
+        """Onset in s of each note, (rows, layers); an integer number of units, so rounding does not accumulate."""
         step = np.arange(first_row, first_row + rows)[:, np.newaxis] * self.step_units(layers)
         return np.asarray((step + np.arange(layers)) * self.unit, dtype=np.float64)
 
@@ -69,20 +69,21 @@ class Timing:
         """How many steps of ``layers`` notes, each with its rest, last no longer than ``duration`` s.
 
         Raises:
-            InputError: not even one does, or the duration is longer than any piece.
+            InputError: the duration is shorter than one step, or longer than any piece.
         """
         step = self.step_units(layers) * self.unit
         if not step * (1 - ROUNDING) <= duration <= MAX_DURATION:
             lasts = f"one step of {layers} voices lasts {step:g} s"
-            raise InputError(f"a duration of {duration:g} s makes no piece: {lasts}; take that to {MAX_DURATION:g} s")
+            wrong = f"a duration of {duration:g} s is not possible: {lasts}"
+            raise InputError(f"{wrong}; use {step:g} to {MAX_DURATION:g} s")
         return math.floor(duration / step * (1 + ROUNDING))
 
 
 def choose_timing(timing: Timing | None, unit: str | float | None, tempo: float | None) -> Timing:
-    """The timing that was given, or one of a unit (s, or text as :func:`parse_unit` reads it) and a tempo in BPM.
+    """The given timing, or one made from a unit (s, or text as :func:`parse_unit` reads it) and a tempo in BPM.
 
     Raises:
-        InputError: a value that cannot be used, or a timing beside a unit or tempo.
+        InputError: a value that cannot be used, or a timing together with a unit or tempo.
     """
     if timing is None:
         plain = Timing(tempo=DEFAULT_TEMPO if tempo is None else tempo)
@@ -121,7 +122,7 @@ def parse_unit(value: str | float, tempo: float = DEFAULT_TEMPO) -> float:
 
 
 def _seconds(value: str | float) -> float:
-    """nan for what is not a duration."""
+    """Seconds, or nan if it is not a duration."""
     if not isinstance(value, str):
         return float(value) if is_number(value) else math.nan
     match = _DURATION.fullmatch(value)
@@ -134,7 +135,7 @@ def _seconds(value: str | float) -> float:
 
 
 def _note_value(text: str) -> float:
-    """``"1/16"`` as a part of a whole note; nan for what is not one."""
+    """``"1/16"`` as a fraction of a whole note; nan if it is not a note value."""
     over, _, under = text.partition("/")
     try:
         return float(over) / float(under)

@@ -1,4 +1,4 @@
-"""Layer → who plays it: channel, General MIDI instrument, pan, register. The choices are data (voices.toml)."""
+"""Layer → how it is played: channel, General MIDI instrument, pan, register. The choices are data (voices.toml)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALARM_NAME = "alarm"
 
 @dataclass(frozen=True)
 class Part:
-    """One row of a voices file: how a layer is played, before it is known which layer."""
+    """One ``[[voice]]`` of a voices file: an instrument and its settings, not yet assigned to a layer."""
 
     program: int
     pan: int
@@ -34,7 +34,7 @@ class Part:
 
 
 class Limit(NamedTuple):
-    """A setting in a voices file: its lowest, highest and default value, and of which kind it is."""
+    """A setting in a voices file: its lowest, highest and default value, and its type."""
 
     key: str
     low: int
@@ -54,7 +54,7 @@ _PROGRAM = re.compile(r"\d{1,9}", re.ASCII)
 
 @cache
 def instrument_families() -> dict[str, tuple[str, ...]]:
-    """The 128 General MIDI instruments, eight a family, in the order of their program numbers."""
+    """The 128 General MIDI instruments, eight per family, in the order of their program numbers."""
     text = resources.files("gradmidi.composition").joinpath("instruments.toml").read_text(encoding="utf-8")
     return {family["name"]: tuple(family["instruments"]) for family in tomllib.loads(text)["family"]}
 
@@ -87,8 +87,8 @@ def load_parts(path: str | Path | None = None) -> tuple[Part, ...]:
     """The parts of a voices file, or of the built-in one.
 
     Raises:
-        InputError: the file is missing, is not TOML, or a value is of another kind or out of range; the message names
-            file and voice.
+        InputError: the file is missing, is not TOML, or a value has the wrong type or is out of range; the message
+            names file and voice.
     """
     if path is None:
         text = resources.files("gradmidi.composition").joinpath("voices.toml").read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def load_parts(path: str | Path | None = None) -> tuple[Part, ...]:
 
 
 def choose_parts(parts: Sequence[Part] | None, voices: str | Path | None) -> tuple[Part, ...]:
-    """The parts that were given, those of a voices file, or the built-in ones.
+    """The given parts, those of a voices file, or the built-in ones.
 
     Raises:
         InputError: both are given, one of the wrong type, or a file that cannot be used.
@@ -115,7 +115,7 @@ def choose_parts(parts: Sequence[Part] | None, voices: str | Path | None) -> tup
 
 
 def voices_for(layers: Sequence[str], parts: Sequence[Part] | None = None) -> tuple[Voice, ...]:
-    """A voice per name; channel 10 is left out.
+    """One voice per name; channel 10 is skipped.
 
     Raises:
         InputError: more layers than one MIDI port has channels.

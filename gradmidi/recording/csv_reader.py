@@ -137,13 +137,13 @@ def read_table(head: Head, name: object) -> Table:
     if len(at) < len(head.names):
         raise InputError(f"{where}: the column {shown(twice(head.names))} appears twice; rename one")
     if len(at) < 2:
-        raise InputError(f"{where}: there is no column of numbers besides 'step'")
+        raise InputError(f"{where}: there is no number column besides 'step'")
     starts = head.meta.get("format", "").startswith(ANY_FORMAT)
     if starts and not head.is_own:
         raise InputError(f"{name} was written by a newer gradmidi ({shown(head.meta['format'])}); upgrade gradmidi")
     layers = _own_layers(head, name) if head.is_own and "layers" in head.meta else _plain_layers(head.names)
     if not layers:
-        raise InputError(f"{name}: there is no layer among the columns {shown(', '.join(head.names), 80)}")
+        raise InputError(f"{name}: there is no layer column besides {shown(', '.join(head.names), 80)}")
     missing = [column for column in layers.values() if column not in at]
     if missing:
         raise InputError(f"{name}: the column {shown(missing[0])} is missing, though '# layers:' names it")

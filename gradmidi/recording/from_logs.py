@@ -1,4 +1,4 @@
-"""Runs that something else logged, as recordings: the methods ``Recording.from_…``."""
+"""Runs logged by other tools, as recordings: the methods ``Recording.from_…``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class FromLogs:
-    """The readers of other people's logs, which :class:`gradmidi.Recording` inherits."""
+    """The readers of other tools' logs, which :class:`gradmidi.Recording` inherits."""
 
     @staticmethod
     def from_tensorboard(
@@ -22,19 +22,19 @@ class FromLogs:
         metrics: Iterable[str] | None = None,
         run: str | None = None,
     ) -> Recording:
-        """A run that was logged to TensorBoard: all points of its scalars, also those of tensor style.
+        """A run logged to TensorBoard: all points of its scalars, including tensor-style ones.
 
         Tags may have points at different steps: the rows are all steps of the chosen ones, with gaps.
 
         Args:
             path: a folder with event files, or below which they are, or an event file.
-            columns: names or globs of the tags that become layers, such as ``"grad/*/norm"``; those that look like
-                gradient norms if not given. What their names share (``grad/``, ``/norm``) is cut off.
-            metrics: names or globs of tags that become metrics; loss, epoch and learning rate if not given.
-            run: the run's folder below ``path``, or a glob, where there are several.
+            columns: names or globs of the tags that become layers, such as ``"grad/*/norm"``; by default those
+                that look like gradient norms. The common parts of their names (``grad/``, ``/norm``) are removed.
+            metrics: names or globs of tags that become metrics; by default loss, epoch and learning rate.
+            run: the run's folder below ``path``, or a glob, if there are several.
 
         Raises:
-            InputError: no event files, several runs, or nothing that fits; the message lists what there is.
+            InputError: no event files, several runs, or no match; the message lists what is available.
             MissingPartError: tensorboard is not installed.
         """
         from gradmidi.logs.runs import Choice
@@ -55,10 +55,10 @@ class FromLogs:
         """Chosen columns of any CSV; an empty cell is a gap. Args as :meth:`from_tensorboard` and:
 
         Args:
-            step: name of the column that counts steps; ``step``, ``global_step``, ``iteration`` … if not given.
+            step: name of the column that counts steps; by default ``step``, ``global_step``, ``iteration`` …
 
         Raises:
-            InputError: the file cannot be read, nothing fits, or a chosen cell is not a number.
+            InputError: the file cannot be read, nothing matches, or a chosen cell is not a number.
         """
         from gradmidi.logs.csv_log import CsvLog
         from gradmidi.logs.series import recording_of
@@ -91,7 +91,7 @@ class FromLogs:
         step: str | None = None,
         run: str | None = None,
     ) -> Recording:
-        """A history (CSV or JSONL) from Weights & Biases, or a chart's CSV, of whose runs ``run`` chooses one.
+        """A history (CSV or JSONL) from Weights & Biases, or a chart's CSV, from which ``run`` chooses one run.
 
         Args and errors as :meth:`from_csv`.
         """
@@ -110,7 +110,7 @@ class FromLogs:
         step: str | None = None,
         run: str | None = None,
     ) -> Recording:
-        """The log of a run, whatever wrote it, as ``gradmidi render`` and ``gradmidi import`` read it.
+        """The log of a run in any supported format, as ``gradmidi render`` and ``gradmidi import`` read it.
 
         Besides what the other methods read: the output folder of a Hugging Face Trainer or of Lightning's CSVLogger,
         MLflow's file store, DLLogger's lines, and recordings. Args and errors as :meth:`from_tensorboard` and

@@ -1,6 +1,6 @@
-"""Lines of numbers → tables, block by block: the size of a file changes the time that it takes, not the memory.
+"""Lines of numbers → tables, block by block: the size of a file affects the time needed, not the memory.
 
-The quick parsers know no empty cells, so these are found and filled in before. What they refuse is read cell by cell,
+The fast parsers do not support empty cells, so these are filled in first. What they refuse is read cell by cell,
 which is slow but can say which cell is wrong.
 """
 
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from gradmidi.errors import InputError
 from gradmidi.printable import shown
 
-BLOCK_BYTES = 2**21  # a block takes some thirty times as much for a moment
-# Importing pandas takes half a second, which its parser, three times as fast as NumPy's, gains back from here on.
+BLOCK_BYTES = 2**21  # a block briefly takes about thirty times as much
+# Importing pandas takes half a second; above this size its parser, three times as fast as NumPy's, makes up for it.
 PANDAS_BYTES = 2**26
 COMMENT, COMMENT_LINE = re.compile(rb"(?m)^#[^\n]*"), re.compile(rb"(?m)^#[^\n]*\n?")
 NONE = re.compile(rb"(?!)")
@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
     Attributes:
         values: (n, C) float64, nan where ``empty`` (n, C) bool says that the cell is empty.
-        whole: (n,) int64, the exact numbers of the one column that must hold whole ones; (0,) if there is none.
+        whole: (n,) int64, the exact numbers of the column that must hold integers; (0,) if there is no such column.
     """
 
     values: NDArray[np.float64]
@@ -45,19 +45,19 @@ class Block(NamedTuple):
 
 @dataclass
 class NumberReader:
-    """Reads the lines of an open file from where it stands.
+    """Reads the lines of an open file from its current position.
 
     Args:
         file: open for bytes; UTF-8, ``\\n`` or ``\\r\\n``.
-        name: of the file, for messages.
+        name: the file's name in messages.
         columns: names of the C columns, for messages.
         delimiter: one character.
-        large: the file is worth the import of pandas, if it is installed.
-        whole: position of the column whose numbers must be whole, such as the step, if there is one.
-        comment: what to look for in the lines between the rows that begin with ``#``; its group is kept.
+        large: the file is large enough to import pandas for it, if it is installed.
+        whole: position of the column that must hold integers, such as the step, if there is one.
+        comment: pattern for lines between the rows that begin with ``#``; its group is kept.
 
     Attributes:
-        comments: what ``comment`` found, as far as was read.
+        comments: matches of ``comment`` in the part read so far.
     """
 
     file: BinaryIO
@@ -73,11 +73,11 @@ class NumberReader:
         """The rows; empty lines are left out.
 
         Raises:
-            InputError: a cell is not a number, or not a whole one of 64 bits where it must be, or a line has more or
+            InputError: a cell is not a number, or not a 64-bit integer where one is required, or a line has more or
                 fewer cells than there are columns.
         """
         parse = _by_pandas if self.large and _has_pandas() else _by_numpy
-        has_empty_cells = False  # where one block has some, the next ones will
+        has_empty_cells = False  # if one block has some, the next ones will
         while lines := self.file.read(BLOCK_BYTES):
             lines += self.file.readline()
             begin = self.file.tell() - len(lines)
@@ -97,9 +97,9 @@ class NumberReader:
         return COMMENT_LINE.sub(b"", lines)
 
     def _even(self, lines: bytes) -> bytes | None:
-        """The lines without blank ones and decimal commas, each with its end; ``None`` where not all can have C cells.
+        """The lines without blank ones and decimal commas, each with its end; ``None`` if not all can have C cells.
 
-        What a quick parser would make of one line with a hundred million cells takes more memory than there may be.
+        A fast parser would need too much memory for a single line with a hundred million cells.
         """
         rows = lines if lines.endswith(b"\n") else lines + b"\n"
         if b"\n\n" in rows or rows.startswith(b"\n"):
@@ -110,7 +110,7 @@ class NumberReader:
         return rows if cells == rows.count(b"\n") * len(self.columns) else None
 
     def _without_empty_cells(self, lines: bytes, parse: Parser) -> Block | None:
-        """``None`` for what the parser refuses."""
+        """The table, or ``None`` if the parser refuses it."""
         try:
             values = parse(lines, self.delimiter)
         except ValueError:
@@ -118,7 +118,7 @@ class NumberReader:
         return Block(values, np.zeros(values.shape, dtype=bool)) if values.shape[1] == len(self.columns) else None
 
     def _with_empty_cells(self, lines: bytes, parse: Parser) -> Block | None:
-        """The same with ``nan`` put into the empty cells, which are those between separators in a row."""
+        """The same with ``nan`` in the empty cells, which are those between consecutive separators."""
         cut, end = self.delimiter.encode(), b"\n"
         letters = np.frombuffer(lines, dtype=np.uint8)
         separators = np.flatnonzero((letters == cut[0]) | (letters == end[0]))
@@ -130,7 +130,7 @@ class NumberReader:
         return block and (Block(block.values, empty) if block.values.shape == empty.shape else None)
 
     def _with_whole(self, block: Block, lines: bytes, offset: int) -> Block:
-        """The block with its whole numbers, from the text where a float cannot hold them."""
+        """The block with its integers, read from the text if a float cannot hold them."""
         if self.whole is None:
             return block
         numbers = block.values[:, self.whole]
@@ -152,7 +152,7 @@ class NumberReader:
         return Block(values, empty)
 
     def _rows(self, lines: bytes, offset: int) -> Iterator[tuple[str, list[str]]]:
-        """The cells of each row, and where it is."""
+        """The cells of each row, and its location."""
         before = self._line_at(offset) - 1
         text = io.StringIO(COMMENT.sub(b"", lines).decode("utf-8", errors="replace"))
         reader = csv.reader(text, delimiter=self.delimiter)
@@ -164,7 +164,7 @@ class NumberReader:
             raise InputError(f"{self.name}, line {before + reader.line_num}: {csv_reason(error)}") from None
 
     def _number(self, where: str, column: str, cell: str) -> float | None:
-        """``None`` for an empty cell; ``2,3`` is 2.3 where the comma is not the delimiter, as spreadsheets write it."""
+        """``None`` for an empty cell; ``2,3`` is 2.3 if the comma is not the delimiter, as spreadsheets write it."""
         if not cell.strip():
             return None
         try:
@@ -175,9 +175,9 @@ class NumberReader:
     def _whole_number(self, where: str, column: str, cell: str) -> int:
         try:
             number = Decimal(cell.strip() if self.delimiter == "," else cell.strip().replace(",", "."))
-        except ArithmeticError:  # decimal's own name for text that is no number
+        except ArithmeticError:  # raised by decimal for text that is not a number
             number = Decimal("nan")
-        # The size comes first, as 1e999999999 is a finite whole number that no memory holds.
+        # The size is checked first, as 1e999999999 is a finite integer that no memory holds.
         fits = number.is_finite() and number.adjusted() < 19 and number == number.to_integral_value()
         if not fits or not -(2**63) <= int(number) < 2**63:
             raise InputError(
@@ -186,7 +186,7 @@ class NumberReader:
         return int(number)
 
     def _line_at(self, offset: int) -> int:
-        """Number of the line that begins there; counted only for what is wrong with it."""
+        """Number of the line that begins there; counted only for error messages."""
         here = self.file.tell()
         self.file.seek(0)
         count = 0
@@ -197,9 +197,9 @@ class NumberReader:
 
 
 def csv_reason(error: csv.Error) -> str:
-    """What Python's reader of CSV complains about, in words for a person."""
+    """An error of Python's CSV reader in plain words."""
     if "field limit" in str(error):
-        return f"a cell is longer than {csv.field_size_limit():,} letters"
+        return f"a cell is longer than {csv.field_size_limit():,} characters"
     if "new-line" in str(error):
         return "a line ends with a bare carriage return; save the table with line ends of \\n or \\r\\n"
     return str(error)

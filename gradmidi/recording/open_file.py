@@ -17,40 +17,40 @@ from gradmidi.files.lock import holder, is_locked, lock
 from gradmidi.forking import keep_from_children, turn_to_nothing
 from gradmidi.recording.existing import check_existing, continue_at, has_content, head_of, set_aside
 
-TRIES = 100  # of opening a file that others rename or remove at the same moment
-MOVED = (errno.EEXIST, errno.ENOENT, errno.EBUSY)  # what it says if they do
+TRIES = 100  # to open a file that others rename or remove at the same moment
+MOVED = (errno.EEXIST, errno.ENOENT, errno.EBUSY)  # errors that this causes
 
 _known: WeakSet[RecordFile] = WeakSet()
-# Held here too, or a session that is dropped with its file could find it closed when it writes its last rows.
+# Kept here too; otherwise a session that is dropped with its file could find it closed when it writes its last rows.
 _descriptors: WeakKeyDictionary[RecordFile, io.FileIO] = WeakKeyDictionary()
 
 
 class RecordFile:
-    """A file that is open for writing at its end, locked against other writers, with ``head`` on top.
+    """A file that is open for writing at its end, locked against other writers, with ``head`` at the top.
 
-    Links are followed. A device, a FIFO or a standard stream is written to as it is. A writer of this process that has
-    the file is ended first; one of another process makes it an error. In a forked child nothing is written any more.
+    Links are followed. A device, a FIFO or a standard stream is written to directly. A writer of this process that has
+    the file open is ended first; a writer of another process is an error. In a forked child nothing is written.
 
     Args:
-        path: the file; folders on the way are made.
-        head: the lines on top of a new file.
-        existing: what happens to an earlier file that holds anything: ``"keep"`` renames it to the next free numbered
-            name, ``"append"`` continues it, ``"replace"`` drops it.
-        take_columns: given the lines on top of a file that is to be continued and its name, says how many columns it
-            has, or raises InputError.
-        on_taken: called when a later writer of this process takes the file.
+        path: the file; missing folders are created.
+        head: the lines at the top of a new file.
+        existing: what happens to an earlier file that is not empty: ``"keep"`` renames it to the next free numbered
+            name, ``"append"`` continues it, ``"replace"`` overwrites it.
+        take_columns: called with the lines at the top of a file to be continued and its name; returns its number of
+            columns, or raises InputError.
+        on_taken: called when a later writer of this process takes over the file.
 
     Attributes:
         raw: unbuffered, at its end.
-        path: absolute, where the file is now; None if it has been replaced, and for a stream.
+        path: absolute current path of the file; None if it has been replaced, and for a stream.
         is_stream: it is a device, a FIFO or a standard stream.
-        size: of what stands on top of a file that was begun, bytes.
+        size: bytes at the top of a new file.
         next_step: the step after the last one of a file that is continued, else None.
-        notices: what a person should know, one line each.
+        notices: what the user should know, one line each.
 
     Raises:
-        InputError: the file cannot be written or is someone else's, ``existing`` is an unknown word, or what is to be
-            continued does not fit.
+        InputError: the file cannot be written or belongs to someone else, ``existing`` is not a valid choice, or the
+            file to be continued does not match.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class RecordFile:
         return self.path
 
     def begin(self, head: bytes) -> None:
-        """Leave nothing but ``head`` in the file.
+        """Truncate the file to ``head``.
 
         Raises:
             OSError: the disk is full; the file is empty then.
@@ -135,7 +135,7 @@ class RecordFile:
         try:
             self.begin(head)
         except OSError:
-            if kept is not None:  # a start that fails changes nothing
+            if kept is not None:  # a failed start changes nothing
                 self.close()
                 kept.replace(real)
                 self._follow(kept, real)
@@ -148,14 +148,14 @@ class RecordFile:
         return [other for other in _known if other is not self]
 
     def _check(self, real: Path) -> None:
-        """Refuse what does not fit before anyone is ended."""
+        """Refuse a file that does not match before another writer is ended."""
         if real.is_file():
             with io.FileIO(real, "rb") as file:
                 if has_content(file):
                     self._take_columns(head_of(file, self.shown).lines, self.shown)
 
     def _end_earlier(self, real: Path) -> None:
-        """A cell that is run again, or a second model: within a process the newest has the file."""
+        """End an earlier writer of this process (a rerun cell, a second model): the newest gets the file."""
         for other in self._others():
             raw = getattr(other, "raw", None)
             if raw is not None and not raw.closed and (other.path == real or _is_at(raw, real)):
@@ -165,7 +165,7 @@ class RecordFile:
                 other.close()
 
     def _acquire(self, real: Path) -> None:
-        """Open and lock what is there, or a new file."""
+        """Open and lock the existing file, or a new one."""
         for attempt in range(TRIES):
             try:
                 self.raw = _opened(real)
@@ -186,7 +186,7 @@ class RecordFile:
         raise InputError(f"cannot write {self.shown}: others keep renaming or removing it; give another name")
 
     def _set_aside(self, real: Path) -> Path:
-        if sys.platform == "win32":  # where an open file cannot be renamed
+        if sys.platform == "win32":  # an open file cannot be renamed there
             self.raw.close()
         try:
             kept = set_aside(real)
@@ -210,7 +210,7 @@ class RecordFile:
         seam = continue_at(self.raw, head.end, self._take_columns(head.lines, self.shown), self.shown)
         self.next_step = seam.next_step
         if seam.repaired:
-            self.notices.append(f"{self.shown}: its last line was cut short and has been taken out")
+            self.notices.append(f"{self.shown}: its last line was cut short and has been removed")
 
     def _write(self, head: bytes) -> None:
         if self.raw.write(head) != len(head):
@@ -218,17 +218,17 @@ class RecordFile:
 
 
 def refuse_if_recorded(path: Path) -> None:
-    """Refuse to put another file in the place of one that is being recorded to, whose next steps would be lost.
+    """Refuse to replace a file that is being recorded to, as its next steps would be lost.
 
     Raises:
-        InputError: it is.
+        InputError: it is being recorded to.
     """
     if not is_stream(path) and is_locked(path):
         raise InputError(f"cannot write {path}: {holder(path)} is recording to it; give another name")
 
 
 def _opened(path: Path) -> io.FileIO:
-    """Open for writing at the end, so that not even a second writer, where there are no locks, overwrites a line."""
+    """Open for appending, so that a second writer cannot overwrite a line even without locks."""
     descriptor = open_raw(path, empty=False)
     if sys.platform != "win32":
         import fcntl

@@ -1,4 +1,4 @@
-"""Where a training may be recorded to: steps are appended as CSV, so that other endings are refused with a remedy."""
+"""The path of a recording: steps are appended as CSV, so other file extensions are refused with a remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIDI = ' and make the MIDI file afterwards: gradmidi.compose(session.recording).
 SOUND = ' and make the sound afterwards: gradmidi.compose(session.recording).render_wav("{name}")'
 PICTURE = " and make the picture afterwards: gradmidi render {stem}.csv --plot {name}"
 
-# What is wrong with an ending that is no CSV's, by ending. Any other, or none, is taken for a name of the person's own.
+# Remedies by extension, for those that are not CSV. Any other extension, or none, is accepted as it is.
 REMEDIES = {
     **dict.fromkeys((".mid", ".midi", ".kar"), MIDI),
     **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"), SOUND),
@@ -27,10 +27,10 @@ REMEDIES = {
 
 
 def check_recording_path(path: Path) -> None:
-    """Refuse a name whose ending promises another kind of file than is written.
+    """Refuse a name with the extension of another kind of file.
 
     Raises:
-        InputError: it does.
+        InputError: it has such an extension.
     """
     remedy = REMEDIES.get(path.suffix.lower())
     if remedy is not None:

@@ -38,8 +38,8 @@ class Recording(FromLogs):
             it is silence, not an alarm. In the CSV a gap is an empty cell.
 
     Raises:
-        InputError: shapes do not fit together, there is no layer, something is not a number, or a step is not a whole
-            number of 64 bits.
+        InputError: shapes do not match, there is no layer, something is not a number, or a step is not a
+            64-bit integer.
     """
 
     layers: tuple[str, ...]
@@ -154,8 +154,8 @@ class Recording(FromLogs):
     def seams(self) -> NDArray[np.int64]:
         """Positions of the rows at which a run was resumed into the same recording.
 
-        They are found by ``meta["resumed"]``, the steps of those rows. A step that occurs several times, as when a run
-        is resumed from an older checkpoint, is looked for from the end.
+        They are found from ``meta["resumed"]``, the steps of those rows. A step that occurs several times, as when a
+        run is resumed from an older checkpoint, is searched for from the end.
         """
         found: list[int] = []
         end = len(self)
@@ -167,23 +167,23 @@ class Recording(FromLogs):
         return np.array(found, dtype=np.int64)
 
     def only(self, patterns: Iterable[str]) -> Recording:
-        """The layers whose names fit one of the names or globs (``"conv*"``), in the recording's order.
+        """The layers whose names match one of the names or globs (``"conv*"``), in the recording's order.
 
         Raises:
-            InputError: a pattern fits no layer.
+            InputError: a pattern matches no layer.
         """
         keep = [i for i, fits in enumerate(self._fitting(patterns)) if fits]
         layers = tuple(self.layers[i] for i in keep)
         return Recording(layers, self.steps, self.norms[:, keep], self.metrics, self.meta, self.gaps[:, keep])
 
     def solo(self, patterns: Iterable[str]) -> Recording:
-        """The same layers with all but the fitting ones silent (gaps), so that each keeps its voice and its time.
+        """The same layers with all but the matching ones silent (gaps), so that each keeps its voice and its time.
 
         Args:
-            patterns: names or globs, as :meth:`only` takes them.
+            patterns: names or globs, as for :meth:`only`.
 
         Raises:
-            InputError: a pattern fits no layer.
+            InputError: a pattern matches no layer.
         """
         silent = ~self._fitting(patterns)
         norms = np.where(silent, np.nan, self.norms)
@@ -191,7 +191,7 @@ class Recording(FromLogs):
 
     @staticmethod
     def join(recordings: Iterable[Recording]) -> Recording:
-        """The recordings of the ranks of one run, side by side, as ``ranks="each"`` leaves them.
+        """Join the recordings of the ranks of one run, as written with ``ranks="each"``, side by side.
 
         ::
 
@@ -215,7 +215,7 @@ class Recording(FromLogs):
         return join(recordings)
 
     def _fitting(self, patterns: Iterable[str]) -> NDArray[np.bool_]:
-        """Which layers fit a name or glob, (L,); a name that is a layer's is no glob, whatever is in it."""
+        """Which layers match a name or glob, (L,); the exact name of a layer is not treated as a glob."""
         at = {layer: i for i, layer in enumerate(self.layers)}
         fit = np.zeros(len(at), dtype=bool)
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
@@ -241,10 +241,11 @@ class Recording(FromLogs):
     def save(self, path: str | Path) -> None:
         """Write the recording, complete or not at all.
 
-        ``.npz`` is NumPy's archive, for long runs; every other name is CSV (metadata lines, header, a line per step).
+        ``.npz`` is a NumPy archive, for long runs; any other name is CSV (metadata lines, header, one line per step).
 
         Raises:
-            InputError: the folder cannot be written to, there is no step, or there are more names than a file takes.
+            InputError: the folder cannot be written to, there are no steps, or there are more names than a file can
+                hold.
         """
         target = Path(path)
         if not len(self):

@@ -1,4 +1,4 @@
-"""Row and RowSink: what was measured at one step, and everything that takes it."""
+"""Row and RowSink: what was measured at one step, and everything that receives it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def no_gaps(layers: int) -> NDArray[np.bool_]:
 
 
 class Row(NamedTuple):
-    """What was measured at one optimizer step. The arrays are the receiver's to keep.
+    """What was measured at one optimizer step. The receiver may keep the arrays.
 
     Attributes:
         step: the optimizer step, counted from 0.
@@ -49,11 +49,11 @@ class Row(NamedTuple):
 
     @property
     def missing(self) -> NDArray[np.bool_] | None:
-        """``gaps`` if there are any, otherwise None; rows without share one array, which need not be looked at."""
+        """``gaps`` if there are any, otherwise None; rows without gaps share one array, which need not be examined."""
         return None if self.gaps is no_gaps(len(self.gaps)) or not self.gaps.any() else self.gaps
 
     def widened(self, layers: int) -> Row:
-        """The row with gaps for layers that have joined behind its own."""
+        """The row with gaps for layers that have joined after its own."""
         missing = layers - len(self.norms)
         norms = np.append(self.norms, np.full(missing, np.nan, dtype=self.norms.dtype))
         return self._replace(norms=norms, gaps=np.append(self.gaps, np.ones(missing, dtype=bool)))
@@ -64,24 +64,24 @@ class Row(NamedTuple):
 
 
 class RowSink(Protocol):
-    """Takes rows as they are measured: memory, a file, live sound, or a class of your own (``session.add(sink)``).
+    """Receives rows as they are measured: memory, a file, live sound, or your own class (``session.add(sink)``).
 
-    It is called in the training's own thread, between two steps, so it should be quick. One that raises is dropped with
-    a warning; the training and the other sinks continue. Where it has a method ``close(well)``, that is called when the
-    session ends, with False after an exception.
+    It is called in the training's own thread, between two steps, so it should be quick. A sink that raises is dropped
+    with a warning; the training and the other sinks continue. If it has a method ``close(well)``, this is called when
+    the session ends, with False after an exception.
     """
 
     def append(self, row: Row, /) -> object:
-        """Take the row of one step; rows come in order."""
+        """Receive the row of one step; rows come in order."""
         ...
 
 
 class RowList:
-    """The smallest sink: a list of rows. For tests, and as a model for your own.
+    """The simplest sink: a list of rows. For tests, and as an example for your own.
 
     Attributes:
-        rows: what was taken so far.
-        ended_well: what ``close`` was told; None before.
+        rows: the rows received so far.
+        ended_well: the argument of ``close``; None before.
     """
 
     def __init__(self) -> None:

@@ -101,7 +101,7 @@ BAD = [
     (["render", "two", "--mid", "x.mid"], "2 runs: a, b"),
     (["render", "n.csv", "--mid", "x.mid", "--duration", "long"], "'long' is not a duration"),
     (["render", "n.csv", "--mid", "x.mid", "--duration", "0.1s"], "one step of 1 voices lasts 0.15 s"),
-    (["render", "n.csv", "--sine", "x.wav", "--duration", "1e-3"], "a duration of 0.001 s makes no piece"),
+    (["render", "n.csv", "--sine", "x.wav", "--duration", "1e-3"], "a duration of 0.001 s is not possible"),
     (["train", "--duration", "0.1s"], "one step of 4 voices lasts 0.3 s"),
 ]
 

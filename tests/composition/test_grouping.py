@@ -79,7 +79,7 @@ def test_a_deep_model_plays_on_fifteen_channels_at_most():
     [
         ({"max_voices": 0}, "0 voices are not possible"),
         ({"max_voices": 16}, "16 voices are not possible"),
-        ({"groups": {"x": ["nothing*"]}}, "fits no layer"),
+        ({"groups": {"x": ["nothing*"]}}, "matches no layer"),
         ({"groups": {f"g{i}": ["embed"] for i in range(16)}}, "16 groups"),
         ({"groups": {}}, "0 groups"),
     ],

@@ -295,7 +295,7 @@ def test_a_last_line_that_was_cut_is_taken_out_and_said(rest, tmp_path):
     with path.open("ab") as file:
         file.write(rest)
     writer = record(path, range(3, 5), existing="append")
-    assert writer.notices == (f"{path}: its last line was cut short and has been taken out",)
+    assert writer.notices == (f"{path}: its last line was cut short and has been removed",)
     assert Recording.load(path).steps.tolist() == [0, 1, 2, 3, 4]
 
 

@@ -16,8 +16,8 @@ OWN = "# format: gradmidi recording 1\n# layers: {}\n{}step,a\n0,1\n"
 TABLES = [
     ("step,a\r0,1\r1,2\r", "line 1: a line ends with a bare carriage return"),
     ("step,a\n0,1\r1,2\r", "line 2: a line ends with a bare carriage return"),
-    (f"step,{'a' * 200_000}\n0,1\n", "line 1: a cell is longer than 131,072 letters"),
-    (f"step,a\n0,1\n1,{'1' * 200_000}x\n", "line 3: a cell is longer than 131,072 letters"),
+    (f"step,{'a' * 200_000}\n0,1\n", "line 1: a cell is longer than 131,072 characters"),
+    (f"step,a\n0,1\n1,{'1' * 200_000}x\n", "line 3: a cell is longer than 131,072 characters"),
     (OWN.format("[" * 100_000, ""), "'# layers:' is not a JSON list"),
     (OWN.format('["a"]', "#json: " + '{"a":' * 100_000 + "\n"), "'#json:' is damaged"),
     (OWN.format('["a"]', "#json: []\n"), "'#json:' is damaged"),
