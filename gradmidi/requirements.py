@@ -46,6 +46,7 @@ REQUIREMENTS = (
     Requirement("pretty_midi", "pretty_midi", "the SoundFont it ships", *_extra("soundfont")),
     Requirement("soundfile", "soundfile", ".flac, .ogg and .mp3 files", *_extra("audio")),
     Requirement("matplotlib", "matplotlib", "pictures", *_extra("plot")),
+    Requirement("pandas", "pandas", "tables of pandas (to_pandas, from_pandas)", *_extra("pandas")),
     Requirement("tensorboard", "tensorboard", "reading TensorBoard's runs", *_extra("logs")),
     Requirement(RTMIDI, "python-rtmidi", "live MIDI", *_extra("live")),
 )

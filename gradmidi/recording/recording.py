@@ -19,6 +19,8 @@ from gradmidi.recording.columns import listed, numbers, twice, whole_numbers
 from gradmidi.recording.from_logs import FromLogs
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from gradmidi.recording.row import Row
 
 RESUMED = "resumed"  # key of the steps at which a run was resumed into the same recording
@@ -237,6 +239,39 @@ class Recording(FromLogs):
         return cls(
             names, np.arange(len(table)), table, {name: numbers(x, f"metric {name}") for name, x in metrics.items()}
         )
+
+    @staticmethod
+    def from_pandas(frame: DataFrame, metrics: Iterable[str] | None = None) -> Recording:
+        """A recording of a pandas table: that of :meth:`to_pandas`, or some of its rows, or one of your own.
+
+        Steps are the column ``step``, or else the index. In a table of your own every other column is a layer, except
+        the metrics. NaN is a measured NaN, which is an alarm; a gap is ``pandas.NA`` in a column of a nullable type
+        (``frame.convert_dtypes()``) or ``None``.
+
+        Args:
+            frame: N rows of numbers.
+            metrics: columns that are metrics; ``epoch``, ``loss``, ``lr`` and their like if not given.
+
+        Raises:
+            InputError: a column is missing, appears twice or does not hold numbers, or a step is not a whole number.
+        """
+        from gradmidi.recording.frames import from_pandas
+
+        return from_pandas(frame, metrics)
+
+    def to_pandas(self) -> DataFrame:
+        """The recording as a pandas table: a row per step, a column per metric and per layer.
+
+        The index is ``step``. Columns are called as in the file. A layer with gaps is of pandas' type ``Float64``, in
+        which a gap is ``pandas.NA`` and a measured NaN stays NaN; all others are plain float64. Exact names and
+        metadata are in ``frame.attrs["gradmidi"]``, so that :meth:`from_pandas` gives the same recording back.
+
+        Raises:
+            MissingPartError: pandas is not installed.
+        """
+        from gradmidi.recording.frames import to_pandas
+
+        return to_pandas(self)
 
     def save(self, path: str | Path) -> None:
         """Write the recording, complete or not at all.

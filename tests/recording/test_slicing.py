@@ -45,6 +45,8 @@ def test_positions_and_masks(sick):
     assert rows_of(sick[late]) == rows_of(sick)[150:]
     assert rows_of(sick[[3, 70, -1]]) == [rows_of(sick)[i] for i in (3, 70, 200)]
     assert len(sick[[]]) == 0
+    resumed = run(0, 5, "2")
+    assert (resumed[[2, 2]].meta, resumed[[3, 1]].meta) == ({"model": "net"}, {"model": "net"}), "no order, no seams"
 
 
 def test_an_int_is_a_row_of_its_own(sick):
@@ -182,6 +184,7 @@ def test_one_recording_and_those_without_rows():
         ([], "there is no recording to concatenate"),
         ([run(0, 2), "norms.csv"], "'norms.csv' is not a recording"),
         ([run(0, 5), run(0, 5)], r"recording 2 begins at step 0, but recording 1 ends at step 4; .* renumber=True$"),
+        ([run(0, 5), run(4, 5)], "recording 2 begins at step 4, but recording 1 ends at step 4"),
         ([run(0, 5), run(0, 0), run(3, 5)], r"recording 3 begins at step 3, .* or cut the other with between\(None, 2"),
         ([run(0, 1), run(1, 1).only(["fc"])], r"'conv' is not in recording 2; .* with only\(\[...\]\)"),
         ([run(0, 1).only(["fc"]), run(1, 1)], "'conv' is only in recording 2"),
@@ -200,6 +203,7 @@ def test_the_remedy_that_the_message_names_works():
 def test_steps_beyond_64_bits_are_refused():
     last = Recording(LAYERS, [2**63 - 1], np.ones((1, 2)))
     first = Recording(LAYERS, [-(2**63)], np.ones((1, 2)))
-    for parts in ([last, run(0, 1)], [run(0, 1), Recording.concat([first, last])], [last, first]):
+    far = Recording.concat([run(0, 1), last])
+    for parts in ([last, run(0, 1)], [run(0, 1), Recording.concat([first, last])], [first, last], [run(0, 6), far]):
         with pytest.raises(InputError, match="beyond 64 bits"):
             Recording.concat(parts, renumber=True)
