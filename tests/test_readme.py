@@ -4,8 +4,10 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradmidi.composition.voices import load_parts
@@ -14,8 +16,10 @@ from gradmidi.theory.scale import Scale
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+HOSTS = (REPOSITORY, REPOSITORY.replace("https://github.com", "https://raw.githubusercontent.com"))
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-INSTALLS = ("pip install", "make ")  # what .ci/run itself does
+INSTALLS = ("pip install", "git clone")  # what .ci/run itself does
 # What a reader has already: a model, an optimizer and data.
 PRELUDE = """
 import os
@@ -95,5 +99,42 @@ def test_the_scales_in_the_text_parse():
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.stem
 )
 def test_links_into_the_project_lead_somewhere(page):
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+        elif target.startswith(HOSTS):
+            assert (ROOT / target.partition("/main/")[2]).exists(), target
+
+
+def test_the_readme_works_on_the_page_of_a_package_index():
+    assert not re.findall(r"\]\((?!http)", README)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CITATION.cff", "mkdocs.yml"])
+def test_the_public_host_is_the_one_of_the_project(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    found = set(re.findall(r"https://(?:raw\.githubusercontent|github)\.com/\w+/gradmidi(?=[/\s])", text))
+    assert found
+    assert found <= set(HOSTS)
+
+
+def test_the_clips_are_small_and_sound():
+    soundfile = pytest.importorskip("soundfile")
+    clips = sorted((ROOT / "docs" / "clips").glob("*.mp3"))
+    assert [clip.stem for clip in clips] == ["diverging", "healthy", "nan"]
+    for clip in clips:
+        samples, rate = soundfile.read(clip)
+        assert clip.stat().st_size < 200_000
+        assert 5 < len(samples) / rate < 15
+        assert 0.5 < abs(samples).max() <= 1
+
+
+def test_the_clips_are_of_runs_that_are_what_their_names_say():
+    pytest.importorskip("torch")
+    from docs.clips import CLIPS, record
+
+    norms = {name: record(clip).norms for name, clip in CLIPS.items()}
+    assert 0.05 < norms["healthy"].min() < norms["healthy"].max() < 10
+    assert norms["diverging"].max() > 1000
+    assert not norms["diverging"][-1].any()
+    assert np.isnan(norms["nan"][-1]).all()

@@ -1,0 +1,72 @@
+"""The picture and the clips at the top of the README: the 2019 post's network, once healthy and twice not.
+
+python docs/clips.py [FOLDER]       # docs/clips by default; needs torch, FluidSynth, soundfile and matplotlib
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import nn
+from torch.optim import Optimizer
+
+import gradmidi as gm
+from gradmidi.experiments.digits import embedded_digits
+from gradmidi.experiments.mnist import train
+from gradmidi.experiments.settings import preset_settings
+from gradmidi.outputs.picture import save_picture
+from gradmidi.recording import Recording
+from gradmidi.session import Session
+
+FOLDER = Path(__file__).with_name("clips")
+SIZE = (1200, 560)  # px
+
+
+class Clip(NamedTuple):
+    """A run: its title, preset and seed, and how many steps of it are heard."""
+
+    title: str
+    preset: str
+    seed: int
+    steps: int
+
+
+CLIPS = {
+    "healthy": Clip("A healthy run", "sgd-lr0.01", 1, 28),
+    "diverging": Clip("A run that diverges", "sgd-lr1.0-bs256", 1, 28),
+    "nan": Clip("A run that ends in NaN", "sgd-lr1.0-bs256", 4, 20),
+}
+PICTURED = "nan"
+
+
+def record(clip: Clip) -> Recording:
+    """Train, and give what was heard."""
+    settings = preset_settings(clip.preset, seed=clip.seed, steps=clip.steps)
+    sessions: list[Session] = []
+
+    def attach(net: nn.Module, optimizer: Optimizer) -> Session:
+        sessions.append(gm.listen(net, optimizer))
+        return sessions[0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the run is broken is what it is for
+        train(settings, embedded_digits(), attach)
+    return sessions[0].recording
+
+
+def make(folder: Path = FOLDER) -> None:
+    """Write the clips and the picture."""
+    folder.mkdir(exist_ok=True)
+    for name, clip in CLIPS.items():
+        recording = record(clip)
+        score = gm.compose(recording, title=clip.title)
+        print(score.render_wav(folder / f"{name}.mp3"))
+        if name == PICTURED:
+            save_picture(score, recording, folder / f"{name}.png", SIZE)
+
+
+if __name__ == "__main__":
+    make(*map(Path, sys.argv[1:]))
