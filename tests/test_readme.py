@@ -7,7 +7,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gradmidi.composition.voices import load_parts
@@ -129,12 +128,11 @@ def test_the_clips_are_small_and_sound():
         assert 0.5 < abs(samples).max() <= 1
 
 
-def test_the_clips_are_of_runs_that_are_what_their_names_say():
+def test_the_script_of_the_clips_trains_what_it_says():
     pytest.importorskip("torch")
     from docs.clips import CLIPS, record
 
-    norms = {name: record(clip).norms for name, clip in CLIPS.items()}
-    assert 0.05 < norms["healthy"].min() < norms["healthy"].max() < 10
-    assert norms["diverging"].max() > 1000
-    assert not norms["diverging"][-1].any()
-    assert np.isnan(norms["nan"][-1]).all()
+    clip = CLIPS["healthy"]
+    norms = record(clip).norms
+    assert norms.shape == (clip.steps, 4)
+    assert 0.05 < norms.min() < norms.max() < 10
