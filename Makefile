@@ -1,12 +1,12 @@
 # make demo: everything on a fresh machine, then a first training run you can hear.  make test: the tests.
-# make docs: the site, into site/; a broken link is an error.
+# make docs: the site, into site/; a broken link is an error.  make packages: sdist and wheel, into dist/.
 # make fuzz: more damaged files of every kind than the tests read, such as ARGS="npz mid --count 5000 --seed 1".
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 
-.PHONY: demo test fuzz lint docs bench clean
+.PHONY: demo test fuzz lint docs packages bench clean
 
 demo: $(VENV)/.ready
 	@.ci/system-parts libfluidsynth3
@@ -27,6 +27,11 @@ lint: $(VENV)/.ready-dev
 
 docs: $(VENV)/.ready-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+packages: $(VENV)/.ready-dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 bench: $(VENV)/.ready-dev
 	@.ci/system-parts libfluidsynth3 fluidsynth
