@@ -1,1 +1,1 @@
-"""Score → something a person can use: a file of notes, of sound, a picture. The only room that touches devices."""
+"""Score → output: a file of notes or sound, a picture, live MIDI. The only package that touches devices."""

@@ -1,4 +1,4 @@
-"""Blocks of stereo samples → a file of sound: level set without clipping, WAV by ourselves, the rest by libsndfile."""
+"""Blocks of stereo samples → a sound file: normalised without clipping; WAV directly, the rest through libsndfile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Block = NDArray[np.float32]
 
 
 class AudioReport(NamedTuple):
-    """What was written: seconds, who made the sound, and a line about what was missing (empty if nothing was)."""
+    """What was written: seconds, the engine that made the sound, and a line about what was missing, or ""."""
 
     seconds: float
     engine: str
@@ -35,7 +35,7 @@ class AudioReport(NamedTuple):
 
 
 def check_format(path: Path) -> None:
-    """Raises :class:`InputError` for an ending that is none of :data:`FORMATS`; a device gets WAV."""
+    """Raises :class:`InputError` for an extension not in :data:`FORMATS`; a device gets WAV."""
     if path.suffix.lower() not in FORMATS and not is_stream(path):
         raise InputError(f"{path}: sound is written as {', '.join(FORMATS)}, not as {path.suffix or 'a bare name'!r}")
 
@@ -88,7 +88,7 @@ def _write_wav(file: BinaryIO, blocks: Iterable[Block]) -> None:
 def _write_soundfile(file: BinaryIO, kind: str, blocks: Iterable[Block]) -> None:
     soundfile = require("soundfile", "soundfile")
     try:
-        # By its number: where Python writes for libsndfile, an error is printed instead of raised.
+        # By file descriptor: when libsndfile writes through Python, errors are printed instead of raised.
         number = file.fileno()
         with soundfile.SoundFile(number, "w", RATE, CHANNELS, format=kind.upper(), closefd=False) as sound:
             for block in blocks:

@@ -42,7 +42,7 @@ class Fluid:
         self._synth.system_reset()
 
     def send(self, message: mido.Message) -> None:
-        """Act on a channel message or a sysex at once."""
+        """Apply a channel message or a sysex immediately."""
         synth, kind = self._synth, message.type
         if kind == "note_on":
             synth.noteon(message.channel, message.note, message.velocity)
@@ -70,7 +70,7 @@ class Fluid:
 
 
 def _fluidsynth() -> Any:
-    """pyfluidsynth, whose import fails where the package, and where the system's library, is missing."""
+    """pyfluidsynth, whose import fails if the package or the system's library is missing."""
     if find_spec("fluidsynth") is None:
         return require("fluidsynth", "pyfluidsynth")
     try:

@@ -36,7 +36,7 @@ class TimedMessage(NamedTuple):
 
 
 def setup_messages(voice: Voice, tuning: str) -> list[mido.Message]:
-    """What a channel is told before its first note: program, volume, pan, and the tuning whatever came before."""
+    """What is sent on a channel before its first note: program, volume, pan, and the tuning, whatever was set."""
     channel = voice.channel
     levels = _controls(channel, [(VOLUME, voice.volume), (PAN, voice.pan)])
     if voice.percussion:
@@ -46,7 +46,7 @@ def setup_messages(voice: Voice, tuning: str) -> list[mido.Message]:
 
 
 def tuning_messages(channel: int, tuning: str) -> list[mido.Message]:
-    """A channel's bend in the centre and its tuning program: the standard one, or with ``mts`` one of its own."""
+    """A channel's bend centred and its tuning program: the standard one, or with ``mts`` a separate one."""
     # The bend range comes last: a synth that ignores tuning programs may take their data for it.
     bend_range = [*rpn(BEND_RANGE_RPN, BEND_RANGE, 0)] if tuning == "bend" else []
     program = OWN_PROGRAMS + channel if tuning == "mts" else STANDARD_PROGRAM
@@ -55,7 +55,7 @@ def tuning_messages(channel: int, tuning: str) -> list[mido.Message]:
 
 
 def closing_messages(voice: Voice, tuning: str, keys: Iterable[int]) -> list[mido.Message]:
-    """What leaves a channel in tune for whoever plays next; ``keys`` are those that were retuned."""
+    """Messages that leave a channel in tune for its next user; ``keys`` are those that were retuned."""
     if voice.percussion or tuning == "12tet":
         return []
     if tuning == "bend":
@@ -66,9 +66,9 @@ def closing_messages(voice: Voice, tuning: str, keys: Iterable[int]) -> list[mid
 
 
 class MidiStream:
-    """The notes of one score after another on the same channels, with every tuning said once and drones held.
+    """The notes of one score after another on the same channels, with every tuning sent once and drones held.
 
-    Each layer has a channel of its own and plays one note at a time. At one moment note-offs come first, and a note's
+    Each layer has its own channel and plays one note at a time. At one moment note-offs come first, and a note's
     tuning right before its note-on, so that no sounding note of a channel is ever bent.
 
     Args:
@@ -79,7 +79,7 @@ class MidiStream:
         self._tuning = tuning
         self._tuned: dict[tuple[int, int], int | None] = {}
         self._held: dict[int, TimedMessage] = {}
-        self._bends_known = True  # the set-up puts every bend into the centre; nothing is known of a key's tuning
+        self._bends_known = True  # the setup centres every bend; nothing is known about a key's tuning
 
     def events(self, score: Score) -> list[TimedMessage]:
         """Every message of ``score``, sorted by time; where it holds its notes, without the ends of the last ones."""
@@ -114,18 +114,18 @@ class MidiStream:
         return held
 
     def forget(self) -> None:
-        """Messages that were handed out may not have been sent: say every tuning and strike every note again."""
+        """Messages that were returned may not have been sent: send every tuning and strike every note again."""
         self._tuned.clear()
         self._held.clear()
         self._bends_known = False
 
     def _ended_before(self, voices: list[int], tied: list[bool]) -> list[TimedMessage]:
-        """The ends of held notes that the score to come does not go on with."""
+        """The ends of held notes that the next score does not continue."""
         first_tied = dict(zip(reversed(voices), reversed(tied), strict=True))
         return [self._held.pop(voice) for voice in list(self._held) if not first_tied.get(voice, False)]
 
     def _tune(self, channel: int, key: int, fine: int) -> list[mido.Message]:
-        """What brings a channel (bend) or a key of it (mts) to a pitch; nothing where it is there already."""
+        """Messages that tune a channel (bend) or a key of it (mts) to a pitch; empty if it is in tune already."""
         if self._tuning == "12tet":
             return []
         bends = self._tuning == "bend"
@@ -139,7 +139,7 @@ class MidiStream:
 
 
 def note_events(score: Score, tuning: str) -> list[TimedMessage]:
-    """Every message of a score that stands alone, sorted by time."""
+    """Every message of a self-contained score, sorted by time."""
     stream = MidiStream(tuning)
     events = [*stream.events(score), *stream.end()]
     # The sort is stable and the stream's order is kept: note-offs of one moment before its note-ons.

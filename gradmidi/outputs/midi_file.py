@@ -1,4 +1,4 @@
-"""Score → Standard MIDI File, type 1: a conductor track, then one track, channel and instrument a layer."""
+"""Score → Standard MIDI File, type 1: a conductor track, then one track, channel and instrument per layer."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ META_OF = {"loss": "text"}  # every other kind of mark is a marker, which DAWs s
 
 
 def save_midi(score: Score, path: str | Path, tuning: str = "auto") -> PitchReport:
-    """Write ``score`` to ``path`` and say how exactly its pitches could be sent.
+    """Write ``score`` to ``path`` and return how exactly its pitches could be sent.
 
     Args:
         score: the notes; times are rounded once to ticks of 1 ms at the default tempo.
-        path: the ``.mid`` file, whole or not there at all.
-        tuning: ``12tet``, ``bend`` (range 2 semitones), ``mts``, or ``auto``: ``12tet`` where every tone lies on a
-            key, ``bend`` elsewhere.
+        path: the ``.mid`` file, which is either complete or absent.
+        tuning: ``12tet``, ``bend`` (range 2 semitones), ``mts``, or ``auto``: ``12tet`` if every tone is on a
+            key, otherwise ``bend``.
 
     Raises:
         InputError: an unknown tuning, or the file cannot be written.
@@ -105,7 +105,7 @@ def _track(events: Iterable[tuple[int, mido.Message | mido.MetaMessage]], score:
     end = max([_tick(score.length, score), *(tick for tick, _ in said[-1:])])
     for tick, message in [*said, (end, mido.MetaMessage("end_of_track"))]:
         while tick - now > LONGEST_DELTA:
-            # A file has no longer rest than this; an empty text, which every reader skips, divides it.
+            # No rest in a file can be longer than this; an empty text, which every reader skips, divides it.
             track.append(mido.MetaMessage("text", text="", time=LONGEST_DELTA))
             now += LONGEST_DELTA
         track.append(message.copy(time=tick - now))

@@ -15,8 +15,8 @@ BEND_RANGE_RPN, FINE_TUNING_RPN, COARSE_TUNING_RPN, TUNING_PROGRAM_RPN, TUNING_B
 NULL_RPN = 127
 
 STANDARD_PROGRAM = 0  # the tuning program that every channel is on at first, in equal temperament; never retuned here
-OWN_PROGRAMS = 112  # tuning program of channel 0 where keys are retuned; each channel has one of its own, up to 127
-SINGLE_NOTE_TUNING = bytes((0x7F, 0x7F, 0x08, 0x02))  # real time, all devices; then program, count, and 4 bytes a key
+OWN_PROGRAMS = 112  # tuning program of channel 0 where keys are retuned; each channel has its own, up to 127
+SINGLE_NOTE_TUNING = bytes((0x7F, 0x7F, 0x08, 0x02))  # real time, all devices; then program, count, and 4 bytes per key
 MOST_KEYS = 32  # in one message: some receivers have small buffers
 
 Controls = list[tuple[int, int]]
@@ -34,7 +34,7 @@ def null_rpn() -> Controls:
 
 
 def tuning_program(program: int) -> Controls:
-    """Controllers that put a channel on a tuning program of bank 0; FluidSynth before 2.6 needs both said."""
+    """Controllers that put a channel on a tuning program of bank 0; FluidSynth before 2.6 needs both."""
     return [*rpn(TUNING_BANK_RPN, 0), *rpn(TUNING_PROGRAM_RPN, program)]
 
 

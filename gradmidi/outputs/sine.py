@@ -1,4 +1,5 @@
-"""The 2019 post's sound, sample for sample: a sine of 200 Hz + 100 Hz × norm for 10 ms a layer, then 20 ms of silence.
+"""The 2019 post's sound, sample for sample: a sine of 200 Hz + 100 Hz × norm for 10 ms per layer, then 20 ms of
+silence.
 
 The arithmetic follows the post's listing as it runs on NumPy 2: the tone is float32, the phase float64 from left to
 right, the sine cast to float32 and scaled by 0.1. Each tone starts at phase 0; above 22,050 Hz it aliases.
@@ -54,7 +55,7 @@ def render_sine(
 
     Args:
         recording: N steps × L layers; each step becomes L × 441 + 882 samples at 44.1 kHz.
-        path: the ``.wav`` file, whole or not there at all.
+        path: the ``.wav`` file, which is either complete or absent.
         container: ``float`` is a WAV of IEEE float samples, what the post meant. ``post`` is byte for byte what its
             listing writes: the same float32 samples under a header that says 32-bit integers.
         nonfinite: ``alarm`` puts an audible two-tone alarm in place of a tone whose norm is nan or inf, as nan samples
@@ -103,7 +104,7 @@ def alarm_tone() -> NDArray[np.float32]:
 
 
 def sine_blocks(recording: Recording, alarm: bool) -> Iterator[NDArray[np.float32]]:
-    """The samples of the whole recording in order, some hundred steps at a time."""
+    """The samples of the recording in order, :data:`CHUNK_STEPS` steps at a time."""
     for start in range(0, len(recording), CHUNK_STEPS):
         rows = recording.rows(start, start + CHUNK_STEPS)
         block = tones(rows.norms)

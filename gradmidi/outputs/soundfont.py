@@ -1,4 +1,4 @@
-"""Score → sound through FluidSynth and a SoundFont, in process; our own synthesiser where FluidSynth is missing."""
+"""Score → sound through FluidSynth and a SoundFont, in process; the built-in synthesiser if FluidSynth is missing."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def render_wav(
 
     Args:
         score: the notes; the channels, programs and pitches are those of :meth:`Score.save_midi`.
-        path: the file, whole or not there at all.
-        soundfont: an .sf2 or .sf3 file; found as :func:`find_soundfont` says if not given.
-        progress: told the share that is done, from 0 to 1.
+        path: the file, which is either complete or absent.
+        soundfont: an .sf2 or .sf3 file; by default the one that :func:`find_soundfont` finds.
+        progress: called with the fraction done, from 0 to 1.
         tuning: as for :meth:`Score.save_midi`, so that the sound is that of the file: ``12tet`` plays the nearest keys.
 
     Returns:
-        Seconds, engine and, where FluidSynth or a SoundFont is missing and our own synthesiser played instead, a line
+        Seconds, engine and, if FluidSynth or a SoundFont is missing and the built-in synthesiser played instead, a line
         that says what to install.
 
     Raises:
@@ -76,7 +76,7 @@ def render_wav(
             notice = f"{error}"
     else:
         notice = f"no SoundFont was found; put one into soundfonts/ or run: {install_command('pretty_midi')}"
-    # Our own tones have any pitch, so they are rounded only where a tuning is asked for.
+    # The built-in tones can have any pitch, so they are rounded only if a tuning is given.
     heard = score if tuning == "auto" else replace(score, frequency=sent_hz(score.frequency, sent))
     return AudioReport(write_audio(target, synth_blocks(heard)), OWN_ENGINE, notice)
 
@@ -103,7 +103,7 @@ def _expanded(name: str | Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What lies in a folder, in order; nothing where there is none, or none that one may look into."""
+    """The contents of a folder, in order; empty if it does not exist or may not be read."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -111,7 +111,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def is_soundfont(path: Path) -> bool:
-    """Whether the file starts as the SoundFont format says: a RIFF of form ``sfbk``."""
+    """Whether the file starts as the SoundFont format requires: a RIFF of form ``sfbk``."""
     try:
         with path.open("rb") as file:
             head = file.read(12)
@@ -169,4 +169,4 @@ def _shipped_with_pretty_midi() -> Path | None:
 
 
 def _unheard(share: float) -> None:
-    """No progress is asked for."""
+    """Ignore progress."""

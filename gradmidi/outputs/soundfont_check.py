@@ -1,8 +1,8 @@
-"""What a SoundFont asks of FluidSynth, reckoned from its tables before FluidSynth reads it.
+"""What a SoundFont demands of FluidSynth, computed from its tables before FluidSynth reads it.
 
-FluidSynth refuses indices that point nowhere, but takes any number of things. It multiplies each zone of a preset by
+FluidSynth refuses invalid indices, but accepts any number of entries. It multiplies each zone of a preset by
 the zones of its instrument, and a minute of silence packs into six kilobytes: a file of 50 KB can ask for gigabytes,
-and for minutes in C, where Ctrl-C is not heard. Source: SoundFont Technical Specification 2.04; the packed samples of
+and for minutes in C, where Ctrl-C has no effect. Source: SoundFont Technical Specification 2.04; the packed samples of
 .sf3 files are Ogg Vorbis.
 """
 
@@ -30,8 +30,8 @@ SEGMENTS = 26  # byte of a page that counts its segments, whose lengths follow
 
 # What FluidSynth 2.3 takes, measured: bytes of a zone, of a zone of a preset with one of its instrument, of a frame.
 ZONE_BYTES, PAIR_BYTES, FRAME_BYTES = 1_700, 100, 2
-MOST_BYTES, MOST_TIMES = 60_000_000, 15  # in all, and so many times the file's own size beside
-# Each of these takes it some two seconds; fonts that people use come nowhere near.
+MOST_BYTES, MOST_TIMES = 60_000_000, 15  # a constant, plus this many times the size of the file
+# Each of these takes it about two seconds; real fonts come nowhere near.
 MOST_PAIRS, MOST_LIST_STEPS, MOST_COMPARISONS, MOST_PAGES = 400_000, 500_000_000, 1_000_000_000, 400_000
 TOO_MUCH = "reading it would take FluidSynth"
 
@@ -51,7 +51,7 @@ class DamagedError(Exception):
 
 
 def check_soundfont(path: Path) -> None:
-    """Refuse a SoundFont that is damaged, or that would take FluidSynth memory or time without end.
+    """Refuse a SoundFont that is damaged, or that would take FluidSynth excessive memory or time.
 
     Raises:
         InputError: names the file and what is wrong with it.

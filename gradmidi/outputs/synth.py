@@ -1,4 +1,4 @@
-"""gradmidi's own synthesiser: exact pitches, no SoundFont, no system library; a timbre a layer, noise for the alarm."""
+"""The built-in synthesiser: exact pitches, no SoundFont, no libraries; one timbre per layer, noise for the alarm."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ BEND_RANGE = 2  # semitones either way, set by RPN 0
 BEND_STEPS = 8192  # of the 14-bit bend, either way
 MTS_STEPS = 16384  # of one semitone
 HIGHEST_KEY = 127
-SAME_PITCH_CENTS = 0.01  # below this a tone counts as lying on its key
+SAME_PITCH_CENTS = 0.01  # below this a tone counts as being on its key
 
 
 class Keys(NamedTuple):
@@ -38,9 +38,9 @@ class PitchReport(NamedTuple):
 
     Attributes:
         tuning: one of :data:`TUNINGS`.
-        notes: pitched notes that are struck; a drone that sounds on is not struck again.
+        notes: pitched notes that are struck; a drone that continues is not struck again.
         largest_error: cents.
-        out_of_range: notes beyond the keys.
+        out_of_range: notes outside the range of keys.
         drums: percussion notes.
     """
 
@@ -58,7 +58,7 @@ def check_tuning(tuning: str) -> None:
 
 
 def choose_tuning(tuning: str, frequency: NDArray[np.float64]) -> str:
-    """``auto`` becomes ``12tet`` where every frequency (K,) Hz lies on a key at A4 = 440 Hz, else ``bend``.
+    """``auto`` becomes ``12tet`` if every frequency (K,) Hz is on a key at A4 = 440 Hz, otherwise ``bend``.
 
     Raises:
         InputError: an unknown tuning.

@@ -9,9 +9,9 @@ from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
 SMOOTHING = 0.1  # of the newest value, in the running mean
-LEAST_INTERVAL = 0.02  # s between two messages of one controller: 50 a second
+LEAST_INTERVAL = 0.02  # s between two messages of one controller: 50 per second
 FULL = 127
-# Controllers that the set-up or the panic uses, or that mean something to every receiver.
+# Controllers used by the setup or the panic, or that have a meaning for every receiver.
 TAKEN = {0, 6, 7, 10, 32, 38, 64, *range(96, 102), *range(120, 128)}
 EXAMPLE = "write it as loss=74, or with a range as loss=74:0..2.5"
 
@@ -36,7 +36,7 @@ class Controller:
     sent_at: float = float("-inf")
 
     def hear(self, rows: Recording, now: float) -> int | None:
-        """The controller's new value (0–127), or None where it is the old one, unknown or too early."""
+        """The controller's new value (0–127), or None if it is unchanged, unknown or too early."""
         for newest in rows.metrics[self.metric].tolist() if self.metric in rows.metrics else ():
             if abs(newest) < float("inf"):
                 self.mean = newest if self.mean != self.mean else self.mean + SMOOTHING * (newest - self.mean)
@@ -64,7 +64,7 @@ def parse_controllers(texts: Sequence[str]) -> list[Controller]:
         taken = TAKEN | {other.number for other in controllers}
         if not 0 <= controller.number <= FULL or controller.number in taken:
             raise InputError(
-                f"controller {controller.number} of {text!r} is not free; take another such as 74 or 20 to 31"
+                f"controller {controller.number} of {text!r} is not free; use another, such as 74 or 20 to 31"
             )
         controllers.append(controller)
     return controllers

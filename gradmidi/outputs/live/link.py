@@ -1,4 +1,4 @@
-"""The training process's end of the player: starts it, hands it frames without ever waiting, and hears how it went."""
+"""The training process's side of the player: starts it, sends frames without ever waiting, and receives its report."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gradmidi.outputs.live.pipe import open_pipe
 from gradmidi.outputs.live.process import start_player
 
 START_LIMIT = 20.0  # s for the player to open its port
-BACKLOG = 1 << 18  # bytes kept for a player that does not take them
-STUCK = 10.0  # s without taking a byte after which the player is given up
-PIECE = 1 << 16  # bytes read at once of what the player says
+BACKLOG = 1 << 18  # bytes kept for a player that does not accept them
+STUCK = 10.0  # s without accepting a byte after which the player is abandoned
+PIECE = 1 << 16  # bytes of the player's output read at once
 END_LIMIT = 2.0  # s for the player to leave once it has nothing more to play
 ERRORS = {"InputError": InputError, "MissingPartError": MissingPartError}
 NO_ANSWER = "the MIDI port does not answer"
@@ -30,10 +30,10 @@ class Link:
     """A running player.
 
     Args:
-        port: where it sends to, as :func:`gradmidi.outputs.live.player.targets.open_target` takes it.
+        port: where it sends to, as for :func:`gradmidi.outputs.live.player.targets.open_target`.
         backend: a MIDI library or system, or ``None`` for the first that works.
         soundfont: for FluidSynth.
-        max_rate: messages a second.
+        max_rate: messages per second.
 
     Attributes:
         port, system: the full name of what was opened, and what carries it.
@@ -70,7 +70,7 @@ class Link:
         return not self.failure and not self._backlog
 
     def send(self, frames: bytes) -> bool:
-        """Hand frames over, or keep them until the player takes them; False where there is no room for them."""
+        """Send frames, or keep them until the player accepts them; False if there is no room for them."""
         if self.failure or len(self._backlog) + len(frames) > BACKLOG:
             return False
         self._backlog += frames
@@ -106,7 +106,7 @@ class Link:
             turn_to_nothing(self._process.stdout.fileno())
 
     def hush(self) -> None:
-        """End the stream of frames: the player falls silent at once and leaves."""
+        """End the stream of frames: the player falls silent immediately and exits."""
         self._pipe.close()
 
     def _opened(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Link:
             self._taken_at = time.perf_counter()
 
     def _look(self) -> None:
-        """Take what the player has said since, which is only ever that it ends: its report, then nothing more."""
+        """Read what the player has written since, which can only be its final report."""
         with suppress(Empty):
             while True:
                 said = self._said.get_nowait()
@@ -147,7 +147,7 @@ class Link:
                 self.failure = self.failure or self._report.pop("failure", "") or ("" if asked_for else GONE)
 
     def _listen(self) -> None:
-        """Runs in a thread of its own, which sleeps until the player says one of its two lines, or is gone."""
+        """Runs in a separate thread, which sleeps until the player writes one of its two lines or is gone."""
         assert self._process.stdout is not None
         said = b""
         with suppress(ValueError, OSError), self._process.stdout as lines:

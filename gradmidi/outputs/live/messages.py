@@ -20,7 +20,7 @@ from gradmidi.outputs.tuning import check_tuning, choose_tuning
 from gradmidi.score import Voice
 
 CLEAN_SLATE = (ALL_SOUND_OFF, ALL_NOTES_OFF, RESET_CONTROLLERS, BANK_COARSE, BANK_FINE)
-LOWEST, HIGHEST = 20.0, 12_000.0  # Hz between which a scale's tones are looked at
+LOWEST, HIGHEST = 20.0, 12_000.0  # Hz; range in which a scale's tones are examined
 
 
 class TimedBytes(NamedTuple):
@@ -31,7 +31,7 @@ class TimedBytes(NamedTuple):
 
 
 def setup_bytes(voices: Sequence[Voice], tuning: str) -> Iterator[bytes]:
-    """What every channel is told before the first note: a clean slate, then the voice's set-up."""
+    """What is sent on every channel before the first note: a reset, then the voice's setup."""
     for voice in voices:
         yield from clean_slate(voice.channel)
         for message in setup_messages(voice, tuning):
@@ -45,7 +45,7 @@ def clean_slate(channel: int) -> Iterator[bytes]:
 
 
 def tuning_bytes(channel: int, tuning: str) -> Iterator[bytes]:
-    """The bend in the centre and the tuning program, as for a voice."""
+    """The bend centred and the tuning program, as for a voice."""
     return map(_bytes, tuning_messages(channel, tuning))
 
 

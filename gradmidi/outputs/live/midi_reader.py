@@ -18,8 +18,8 @@ LARGEST_FILE = 16 << 20  # bytes; all sixteen channels busy for an hour take two
 MOST_TRACKS = 4096  # played together; each of them costs time at every event
 LONGEST_MESSAGE = 0xFFFF  # bytes that a frame to the player holds
 LONGEST_NUMBER = 4  # bytes of a variable-length quantity
-DEFAULT_TEMPO = 500_000  # microseconds a quarter, where a file says nothing
-SMPTE_RATES = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}  # frames a second by the rate's name
+DEFAULT_TEMPO = 500_000  # microseconds per quarter note, if a file does not set a tempo
+SMPTE_RATES = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}  # frames per second by the rate's name
 
 SYSEX, END_OF_SYSEX, META = 0xF0, 0xF7, 0xFF
 END_OF_TRACK, SET_TEMPO, KEY_SIGNATURE = 0x2F, 0x51, 0x59
@@ -47,13 +47,13 @@ class Event(NamedTuple):
 
 
 class Division(NamedTuple):
-    """What a tick is: a share of a quarter of the tempo, or else of a second."""
+    """The length of a tick: a fraction of a quarter note, or else of a second."""
 
     ticks: float
     of_quarter: bool
 
     def seconds(self, tempo: int) -> float:
-        """s of one tick at a tempo in microseconds a quarter."""
+        """s per tick at a tempo in microseconds per quarter note."""
         return tempo / 1_000_000 / self.ticks if self.of_quarter else 1 / self.ticks
 
 
@@ -96,7 +96,7 @@ class MidiReader:
         return end, dict(sorted(channels.items()))
 
     def _timed(self) -> Iterator[tuple[float, bytes]]:
-        """All events and their times in s: whole ticks since the last change of tempo, so that nothing adds up."""
+        """All events and their times in s: integer ticks since the last tempo, so rounding does not accumulate."""
         begun, first_tick, each = 0.0, 0, self._division.seconds(DEFAULT_TEMPO)
         for tick, _, data in heapq.merge(*(_Track(track).events(i) for i, track in enumerate(self._tracks))):
             now = begun + (tick - first_tick) * each
@@ -124,7 +124,7 @@ def _chunks(data: bytes) -> tuple[Division, list[bytes]]:
             raise MalformedError(f"it breaks off after {len(tracks):,} of {count:,} tracks")
         size, start = int.from_bytes(data[at + 4 : at + 8], "big"), at + 8
         if start + size > len(data):
-            raise MalformedError(f"it breaks off at byte {len(data)}, in a part that goes on to {start + size}")
+            raise MalformedError(f"it breaks off at byte {len(data)}, in a part that continues to {start + size}")
         if data[at : at + 4] == b"MTrk":
             tracks.append(data[start : start + size])
         at = start + size
@@ -136,10 +136,12 @@ def _division(field: bytes) -> Division:
     if coarse >= 0:
         ticks_a_quarter = int.from_bytes(field, "big")
         if not ticks_a_quarter:
-            raise MalformedError("its division is 0 ticks a quarter; nothing in it has a time")
+            raise MalformedError("its division is 0 ticks per quarter note, so that nothing in it has a time")
         return Division(ticks_a_quarter, of_quarter=True)
     if -coarse not in SMPTE_RATES or not ticks:
-        raise MalformedError(f"its division is {ticks} ticks a frame at {-coarse} frames a second, which no clock has")
+        raise MalformedError(
+            f"its division is {ticks} ticks per frame at {-coarse} frames per second, not a valid rate"
+        )
     return Division(SMPTE_RATES[-coarse] * ticks, of_quarter=False)
 
 
@@ -149,7 +151,7 @@ class _Track:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
-        self._status = 0  # the running status: it stays until another one comes
+        self._status = 0  # the running status: it stays in force until another one comes
         self._parts = b""  # of a system exclusive message that comes in several events
 
     def events(self, index: int) -> Iterator[Event]:
@@ -174,7 +176,7 @@ class _Track:
         yield Event(tick, index, END)
 
     def _message(self) -> bytes:
-        """The bytes of the next event; none where it says nothing to a synth."""
+        """The bytes of the next event; empty if it is not meant for a synth."""
         if self._data[self._at] >= 0x80:
             self._status = self._data[self._at]
             self._at += 1
@@ -196,16 +198,16 @@ class _Track:
             return END
         if kind == SET_TEMPO:
             if len(body) != 3 or not any(body):
-                raise MalformedError("a tempo that is none")
+                raise MalformedError("a tempo that is not valid")
             return END + body
         if kind == KEY_SIGNATURE:
             sharps = int.from_bytes(body[:1], "big", signed=True)
             if len(body) != 2 or abs(sharps) > MOST_SHARPS or body[1] > 1:
-                raise MalformedError(f"the key signature {body[:2].hex(' ') or 'of no bytes'}, which is no key,")
+                raise MalformedError(f"the key signature {body[:2].hex(' ') or 'of no bytes'}, which is not a key,")
         return b""
 
     def _exclusive(self, status: int) -> bytes:
-        """A whole message; bytes that are to go out on their own (an escape) are left out."""
+        """A complete message; bytes to be sent by themselves (an escape) are left out."""
         body = self._take(self._number())
         if status == END_OF_SYSEX and not self._parts:
             return b""

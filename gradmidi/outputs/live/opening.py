@@ -9,9 +9,9 @@ from gradmidi.outputs.live.link import Link
 from gradmidi.outputs.live.player.libraries import CLIENT
 from gradmidi.outputs.live.player.targets import SYNTH
 
-DEFAULT_MAX_RATE = 800.0  # messages a second; a DIN cable carries 31,250 / 30 = 1,041 of three bytes
+DEFAULT_MAX_RATE = 800.0  # messages per second; a DIN cable carries 31,250 / 30 = 1,041 of three bytes
 RATES = (50.0, 10_000.0)
-SETTLE_VIRTUAL = 0.3  # s in which those who wait for our port can connect to it before the set-up is sent
+SETTLE_VIRTUAL = 0.3  # s for programs that wait for our port to connect to it before the setup is sent
 SETTLE = 0.02  # s
 
 
@@ -23,7 +23,7 @@ def open_link(port: str | None, *, backend: str | None, soundfont: str | Path | 
         MissingPartError: something has to be installed or started first.
     """
     if not RATES[0] <= max_rate <= RATES[1]:
-        raise InputError(f"a rate of {max_rate:g} messages a second is out of range; take {RATES[0]:g} to {RATES[1]:g}")
+        raise InputError(f"{max_rate:g} messages per second is out of range; use {RATES[0]:g} to {RATES[1]:g}")
     name = port or CLIENT
     chosen = _soundfont(soundfont) if name.startswith(SYNTH) else None
     return Link(name, backend=backend, soundfont=chosen, max_rate=max_rate)

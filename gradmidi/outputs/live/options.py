@@ -1,4 +1,4 @@
-"""How a live performance is given: the one table of options behind listen and LiveOutput."""
+"""How a live performance is played: the one table of options behind listen and LiveOutput."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE
 
 
 class LiveOptions(TypedDict, total=False):
-    """How a live performance is given; see :class:`gradmidi.outputs.live.LiveOutput`.
+    """How a live performance is played; see :class:`gradmidi.outputs.live.LiveOutput`.
 
     Attributes:
         pace: what is heard when training outruns hearing: ``"peak"``, ``"latest"``, ``"mean"``, or ``"wait"``, which

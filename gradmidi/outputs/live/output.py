@@ -23,38 +23,39 @@ from gradmidi.recording.row import Row
 from gradmidi.saying import warn
 
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
-CLOCK_TICKS = 24  # a quarter
+CLOCK_TICKS = 24  # per quarter note
 START_AHEAD = 0.005  # s from MIDI clock's start message to its first tick
 LOOK_EVERY = 0.5  # s in which rows are gathered, unless it is time for a step or one of them looks like an alarm
-LOOK_FOR_CONTROLLERS = 0.02  # s, where metrics move controllers
-LOOK_AGAIN = 0.01  # s, where it is time for a step and the player takes none
-LONGEST_ENDING = 5.0  # s that closing waits for the last steps to be heard
+LOOK_FOR_CONTROLLERS = 0.02  # s, if metrics move controllers
+LOOK_AGAIN = 0.01  # s, if a step is due and the player does not accept it
+LONGEST_ENDING = 5.0  # s that closing waits for the last steps to be played
 
 
 class LiveOutput:
     """Plays a training as it happens; :meth:`append` each step to it, or :meth:`feed` it recordings.
 
-    The notes leave from a child process at their time, whatever the training does; when the training process ends, in
-    whatever way, the child ends every note. Feeding never raises, and never blocks unless ``pace`` is ``"wait"``: what
-    goes wrong is said once, as a :class:`TrainingWarning`, and the training continues in silence.
+    A child process sends the notes on time, whatever the training does; when the training process ends, in
+    whatever way, the child ends every note. Feeding never raises, and never blocks unless ``pace`` is ``"wait"``:
+    errors are reported once, as a :class:`TrainingWarning`, and the training continues in silence.
 
     Args:
-        composer: turns rows into notes; it is fed the rows that are heard, and no one else may feed it.
-        port: ``None`` opens a virtual port ``gradmidi``; else the name, a unique part or the number of an existing
+        composer: turns rows into notes; it is fed the rows that are played, and nothing else may feed it.
+        port: ``None`` opens a virtual port ``gradmidi``; otherwise the name, a unique part or the number of an existing
             port, ``"fluidsynth"`` (``"fluidsynth:DRIVER"``), or ``"file:PATH"``.
-        pace: what is heard when training outruns hearing: ``"peak"`` (the loudest of the steps since the last
-            heard one, each layer compared with its usual norm), ``"latest"``, ``"mean"``, or ``"wait"``, which slows
-            the training down to the music. NaN, Inf and explosions are heard first, and in every case.
-        clock: send MIDI clock, 24 ticks a quarter at the composer's tempo; steps begin on its ticks.
-        cc: metrics as controllers of the first layer's channel, such as ``"loss=74"``; at most 50 messages a second.
-        max_rate: MIDI messages a second, 50–10,000; a DIN cable carries some 1,040.
+        pace: what is played when training outruns the music: ``"peak"`` (the loudest of the steps since the last
+            played one, each layer compared with its usual norm), ``"latest"``, ``"mean"``, or ``"wait"``, which slows
+            the training down to the music. NaN, Inf and explosions are always played, and first.
+        clock: send MIDI clock, 24 ticks per quarter note at the composer's tempo; steps begin on its ticks.
+        cc: metrics as controllers of the first layer's channel, such as ``"loss=74"``; at most 50 messages per second.
+        max_rate: MIDI messages per second, 50–10,000; a DIN cable carries about 1,040.
         tuning: ``auto``, ``12tet``, ``bend`` or ``mts``, as for MIDI files.
         backend: a MIDI system, library or both: ``"jack"``, ``"rtmidi2"``, ``"rtmidi2/jack"``.
         soundfont: for ``"fluidsynth"``.
 
     Attributes:
         port, system: the full name of what was opened, and what carries it (ALSA, JACK, CoreMIDI …).
-        channels: who plays where, as a DAW counts, such as "channel 1: conv1"; MIDI itself has no names for channels.
+        channels: the layer on each channel, numbered as in a DAW, such as "channel 1: conv1"; MIDI itself has no names
+            for channels.
 
     Raises:
         InputError: an argument that cannot be used, or an unknown port.
@@ -103,13 +104,13 @@ class LiveOutput:
             self._switch_off(f"{type(error).__name__}: {error}")
 
     def feed(self, rows: Recording) -> None:
-        """Take the steps of a recording, in order."""
+        """Play the steps of a recording, in order."""
         for i, step in enumerate(rows.steps.tolist()):
             metrics = {name: float(values[i]) for name, values in rows.metrics.items()}
             self.append(Row(step, rows.norms[i], rows.gaps[i], metrics))
 
     def close(self, drain: bool = True) -> LiveReport:
-        """Let what waits be heard (at most 5 s; not at all if ``drain`` is false), end every note, say how it went."""
+        """Play what is waiting (for at most 5 s; not at all if ``drain`` is false), end every note, and report."""
         if self._report is None:
             self._report = self._finish(drain and not self._off)
         return self._report
@@ -128,7 +129,7 @@ class LiveOutput:
         self._report = LiveReport(self.port, self.system)
 
     def _begin(self, setup: list[bytes], clock: bool) -> Timeline:
-        """Send the set-up at the allowed rate; the piece starts when it is through."""
+        """Send the setup at the allowed rate; the piece starts after it."""
         first = time.perf_counter() + settle_time(self._link)
         self._link.send(b"".join(pack(first + i / self._max_rate, KEEP, data) for i, data in enumerate(setup)))
         start = self._begins = first + len(setup) / self._max_rate + AFTER_SETUP
@@ -139,7 +140,7 @@ class LiveOutput:
         return Timeline(start, self._waits, grid)
 
     def _look(self, now: float) -> None:
-        """Take in the steps since the last look, and give the player what it is time for."""
+        """Process the steps since the last look, and send the player what is due."""
         if self._fed:
             rows = self._fed.take()
             self._timeline.hear(now, len(rows))
@@ -156,21 +157,21 @@ class LiveOutput:
         self._fed.look_at = now + min(max(self._timeline.wanting(now), LOOK_AGAIN), longest)
 
     def _wait(self, seconds: float) -> float:
-        """Slow the training down, unless nobody listens any more; returns the s that it took."""
+        """Slow the training down, unless the player is gone; returns the seconds waited."""
         if seconds <= 0 or not self._listening():
             return 0.0
         time.sleep(seconds)
         return seconds
 
     def _listening(self) -> bool:
-        """Whether the player takes frames; where it is gone, says so."""
+        """Whether the player accepts frames; warns if it is gone."""
         ready = self._link.ready()
         if self._link.failure:
             self._switch_off(self._link.failure)
         return ready and not self._off
 
     def _cut(self, now: float) -> None:
-        """An alarm jumps the queue: the step that sounds is cut short."""
+        """An alarm jumps the queue: the current step is cut short."""
         if self._listening() and (begin := self._timeline.cut(now)) is not None:
             self._link.send(pack(begin, CUT))
             self._stream.forget()
@@ -209,7 +210,7 @@ class LiveOutput:
         told = self._link.close(patience)
         self._off = True
         pace = self._pace
-        steps = pace.steps + len(self._fed)  # those that nobody has looked at are skipped as well
+        steps = pace.steps + len(self._fed)  # those not yet examined are skipped as well
         counts = {"steps": steps, "heard": self._heard, "alarms": pace.alarms, "merged": pace.merged}
         return LiveReport(
             port=self.port,

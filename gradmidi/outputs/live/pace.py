@@ -1,8 +1,8 @@
-"""Which steps are heard when training outruns hearing. Alarms are never among those left out.
+"""Which steps are played when training outruns the music. Alarms are never left out.
 
-Between two heard steps the policy keeps one row for all that arrive: the newest, the loudest or their mean. A row with
-an alarm waits apart and is heard first. Alarms of one kind that arrive while one waits join it, layer by layer, so that
-however fast they come, each layer's is heard, and no more than one row of each kind ever waits.
+Between two played steps the policy keeps one row for all that arrive: the newest, the loudest or their mean. A row with
+an alarm waits separately and is played first. Alarms of one kind that arrive while one waits join it, layer by layer,
+so that however fast they come, each layer's alarm is played, and no more than one row of each kind ever waits.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ALARMS = ("nan", "inf", "explosion")  # gravest first
 
 @dataclass(frozen=True)
 class Waiting:
-    """A row of norms that waits to be heard.
+    """A row of norms that waits to be played.
 
     Attributes:
         row: a recording of one step.
         loudness: how many times its usual norm the loudest layer has.
-        rows: how many steps it stands for.
+        rows: the number of steps it represents.
         alarm: its gravest kind of alarm, or "".
     """
 
@@ -61,7 +61,7 @@ def _mean(kept: Waiting | None, rows: Recording, loudness: Loudness) -> Waiting:
 
 
 def _averaged(kept: Waiting, new: Waiting) -> Waiting:
-    """The running arithmetic mean; a gap takes the other's norm."""
+    """The running arithmetic mean; a gap is filled with the other's norm."""
     count = kept.rows + 1
     return Waiting(_joined(kept.row, new.row, lambda old, now: old + (now - old) / count), rows=count)
 
@@ -70,12 +70,12 @@ PACES: dict[str, Policy] = {
     "latest": _latest,
     "peak": _peak,
     "mean": _mean,
-    "wait": _latest,  # nothing is skipped, as feeding waits; only a device that is stuck makes rows meet
+    "wait": _latest,  # nothing is skipped, as feeding waits; rows meet only if a device is stuck
 }
 
 
 class Pace:
-    """The rows between two heard steps, reduced to what is heard next.
+    """The rows between two played steps, reduced to what is played next.
 
     Args:
         policy: one of :data:`PACES`.
@@ -96,13 +96,13 @@ class Pace:
 
     @property
     def limits(self) -> list[float]:
-        """(L,) norms from which on, by what is usual now, a layer explodes; inf where nothing is usual yet."""
+        """(L,) norms from which a layer counts as exploding; inf where the usual norm is not known yet."""
         with np.errstate(over="ignore"):
             limits = EXPLOSION_RATIO * np.exp(self._watch.usual)
         return [float(limit) for limit in np.where(np.isnan(limits), np.inf, limits)]
 
     def put(self, rows: Recording) -> bool:
-        """Take one or more steps, in order; True where an alarm is among them."""
+        """Add one or more steps, in order; True if an alarm is among them."""
         spotted = self._watch.spot(rows)
         loudness = _loudness(rows.norms, spotted.usual)
         alarms = self._alarms_in(spotted)
@@ -119,7 +119,7 @@ class Pace:
         return True
 
     def take(self) -> Waiting | None:
-        """What is heard next: the alarm that has waited longest, else the policy's row, else nothing."""
+        """What is played next: the alarm that has waited longest, else the policy's row, else nothing."""
         if self._alarms:
             return self._alarms.pop(next(iter(self._alarms)))
         kept, self._kept = self._kept, None

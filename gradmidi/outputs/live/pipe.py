@@ -10,7 +10,7 @@ from gradmidi.errors import MissingPartError
 
 
 class SocketPipe:
-    """A pair of local sockets, not a pipe: a program that has set SIGPIPE to its default would die of a pipe's end."""
+    """A pair of local sockets, not a pipe: with SIGPIPE at its default, a closed pipe would kill the program."""
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair()

@@ -21,15 +21,15 @@ from gradmidi.score import Score
 AHEAD = 0.5  # s that the player is given in advance
 LOOK_EVERY = 0.05  # s
 SPEEDS = (0.01, 100.0)
-LONGEST = 30 * 86_400.0  # s; a file that goes wrong somewhere can say centuries
-HANDED_OVER = 1 << 14  # bytes of frames, after which the player is asked whether it takes more
+LONGEST = 30 * 86_400.0  # s; a damaged file can last for centuries
+HANDED_OVER = 1 << 14  # bytes of frames, after which we check whether the player accepts more
 AFTER_SETUP = 0.02  # s
 
 Progress = Callable[[float, float], None]
 
 
 class Piece(NamedTuple):
-    """What is played: the set-up, the messages of one round, and its length in s."""
+    """What is played: the setup, the messages of one round, and its length in s."""
 
     setup: list[bytes]
     messages: Callable[[], Iterable[TimedBytes]]
@@ -48,15 +48,15 @@ def play(
     backend: str | None = None,
     soundfont: str | Path | None = None,
 ) -> LiveReport:
-    """Play to the end, in real time; Ctrl-C ends every note before it goes on as ``KeyboardInterrupt``.
+    """Play to the end, in real time; Ctrl-C ends every note before ``KeyboardInterrupt`` is raised again.
 
     Args:
         music: a score, or the path of a Standard MIDI File.
         port: as for :class:`LiveOutput`.
-        loop: begin again at the end, until interrupted.
+        loop: start again at the end, until interrupted.
         speed: 2 plays twice as fast.
-        progress: told twenty times a second the s that were played and the s that there are.
-        tuning: of a score: ``auto``, ``12tet``, ``bend`` or ``mts``.
+        progress: called twenty times per second with the seconds played and the total seconds.
+        tuning: for a score: ``auto``, ``12tet``, ``bend`` or ``mts``.
         max_rate: MIDI messages per second, as for :class:`LiveOutput`.
         backend: a MIDI system, library or both, as for :class:`LiveOutput`.
         soundfont: for the port ``"fluidsynth"``.
@@ -66,10 +66,10 @@ def play(
 
     Raises:
         InputError: a file that is missing or is not MIDI, a speed out of range, an unknown port.
-        MissingPartError: no MIDI library, port or synthesiser; or the port has gone in mid-play.
+        MissingPartError: no MIDI library, port or synthesiser; or the port was lost while playing.
     """
     if not SPEEDS[0] <= speed <= SPEEDS[1]:
-        raise InputError(f"a speed of {speed:g} cannot be played; take {SPEEDS[0]:g} to {SPEEDS[1]:g}")
+        raise InputError(f"a speed of {speed:g} cannot be played; use {SPEEDS[0]:g} to {SPEEDS[1]:g}")
     piece = _of_score(music, tuning) if isinstance(music, Score) else _of_file(Path(music))
     if piece.length / speed > LONGEST:
         days = f"{piece.length / speed / 86_400:,.0f} days"
@@ -108,7 +108,7 @@ def _perform(link: Link, piece: Piece, start: float, speed: float, progress: Pro
         while not link.send(bytes(frames)):
             if link.failure:
                 raise _lost(link)
-            time.sleep(LOOK_EVERY)  # so many messages at one time that the player has no room for them yet
+            time.sleep(LOOK_EVERY)  # too many messages at one time for the player's buffer
         if not link.ready() and link.failure:
             raise _lost(link)
         if progress:
@@ -131,7 +131,7 @@ def _of_score(score: Score, tuning: str) -> Piece:
 
 
 def _of_file(path: Path) -> Piece:
-    """A file brings its own programs and controllers; its channels only get a clean slate and standard tuning."""
+    """A file brings its own programs and controllers; its channels are only reset to standard tuning."""
     file = MidiReader(path)
     setup = [
         data

@@ -24,7 +24,7 @@ class Port(NamedTuple):
 
 
 def list_ports(backend: str | None = None) -> list[Port]:
-    """Every MIDI port that can be sent to. Asks in a process of its own, as a broken driver can hang or crash.
+    """Every MIDI port that can be sent to. Asks in a separate process, as a broken driver can hang or crash.
 
     Args:
         backend: a system (``"jack"``), a library (``"rtmidi2"``) or both (``"rtmidi2/jack"``).
@@ -49,7 +49,7 @@ def list_ports(backend: str | None = None) -> list[Port]:
 
 
 def _ask(backend: str | None) -> list[Port] | None:
-    """The ports as the first installed library sees them, None without any system; runs in the process of its own."""
+    """The ports as the first installed library sees them, None without any system; runs in the separate process."""
     ports: list[Port] = []
     answered = False
     choice = drivers(backend)

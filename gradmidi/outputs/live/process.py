@@ -14,11 +14,11 @@ WINDOWS_FLAGS = ("HIGH_PRIORITY_CLASS", "CREATE_NEW_PROCESS_GROUP", "CREATE_NO_W
 
 
 def start_player(module: str, argument: str, stdin: IO[bytes] | int) -> subprocess.Popen[str]:
-    """``python -m gradmidi.outputs.live.MODULE ARGUMENT`` in a session of its own, which Ctrl-C does not reach."""
+    """``python -m gradmidi.outputs.live.MODULE ARGUMENT`` in a separate session, which Ctrl-C does not reach."""
     root = str(Path(gradmidi.__file__).parent.parent)
     search = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
     process = subprocess.Popen(
-        # -P: a queue.py or signal.py in the folder of the training must not stand in for Python's own.
+        # -P: a queue.py or signal.py in the folder of the training must not replace Python's own.
         [sys.executable, "-P", "-m", f"gradmidi.outputs.live.{module}", argument],
         stdin=stdin,
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""LiveReport: what came of a live performance."""
+"""LiveReport: how a live performance went."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class LiveReport:
         system: what carries it: ALSA, JACK, CoreMIDI, Windows MM, FluidSynth or file.
         steps: rows that were fed.
         heard: steps that were sent as notes, alarms included.
-        skipped: steps that were not heard on their own, as the music takes longer than the training.
+        skipped: steps that were not played, as the music takes longer than the training.
         alarms: steps with a NaN, an Inf or an explosion.
-        merged: alarms that were heard within another one of their kind, as they came faster than they sound.
+        merged: alarms that were played together with another of their kind, as they came faster than they sound.
         messages: MIDI messages sent.
         notes: note-ons sent.
         late: notes sent more than 10 ms after their time.

@@ -1,4 +1,4 @@
-"""Where in real time each heard step begins: one after the other without a gap, or at once where training is slower."""
+"""When each played step begins in real time: one after the other without a gap, or at once if training is slower."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Timeline:
 
     @property
     def lead(self) -> float:
-        """How long before that the next step has to be given: twice the time they take, so that none is missing."""
+        """How long before that the next step is due: twice the interval between steps, so that none is missing."""
         return WAIT_LEAD if self._waits else min(LATENCY + 2 * self._interval, LONGEST_LEAD)
 
     def hear(self, now: float, steps: int) -> None:
         """So many training steps were made since the last call."""
         if self._last is not None:
-            # As if each of them had been told by itself, one interval after the other.
+            # As if each had been reported separately, one interval after the other.
             share = 1 - (1 - SMOOTHING) ** steps
             self._interval += share * ((now - self._last) / steps - self._interval)
         self._last = now

@@ -1,4 +1,4 @@
-"""Score and recording → a picture: a piano roll on a real frequency axis, the loss under it, what went wrong above."""
+"""Score and recording → a picture: a piano roll on a real frequency axis, the loss below, what went wrong above."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def save_picture(score: Score, recording: Recording, path: str | Path, size: tuple[int, int] = DEFAULT_SIZE) -> None:
-    """Draw ``score`` over time, with the loss of ``recording`` where it has one; .png, .svg or .pdf by the ending.
+    """Draw ``score`` over time, with the loss of ``recording`` if it has one; .png, .svg or .pdf by extension.
 
     Args:
         score: what is drawn.
         recording: what it was composed from.
-        path: the file, whole or not there at all; a device gets a .png.
-        size: pixels, width and height, as which .svg and .pdf are seen where 120 are an inch.
+        path: the file, which is either complete or absent; a device gets a .png.
+        size: width and height in pixels; for .svg and .pdf at 120 per inch.
 
     Raises:
         InputError: another ending, or the file cannot be written.
@@ -89,7 +89,7 @@ def _draw(figure: Any, score: Score, recording: Recording) -> None:
 
 
 def _draw_top(axes: Any, score: Score) -> None:
-    """The piece's name, in small what its pitches mean, and step numbers to find a place in the recording."""
+    """The piece's name, what its pitches mean in small print, and step numbers to find a place in the recording."""
     place = axes.get_position()
     height = axes.figure.get_figheight() * POINTS
     most = int((1 - place.x0) * axes.figure.get_figwidth() * POINTS / TITLE)
@@ -102,7 +102,7 @@ def _draw_top(axes: Any, score: Score) -> None:
 
 
 def _labelled_steps(axes: Any, marks: Marks) -> Marks:
-    """Of the steps that are marked those nearest to round numbers, as many as have room."""
+    """The marked steps nearest to round numbers, as many as fit."""
     from matplotlib.ticker import MaxNLocator
 
     if not len(marks):

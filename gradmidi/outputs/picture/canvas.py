@@ -1,4 +1,4 @@
-"""matplotlib as we need it: without windows, settings of others, formulas, or talk on the person's terminal."""
+"""matplotlib as we need it: without windows, user settings, formulas, or output on the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 120
 SMALLEST = (8.0, 4.5)  # inches; a picture of fewer dots has smaller letters instead
-BACKEND = "MPLBACKEND"  # which notebooks set; matplotlib does not even load where it is wrong
+BACKEND = "MPLBACKEND"  # which notebooks set; matplotlib fails to load if it is wrong
 SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text, to be found and edited
     "svg.hashsalt": "gradmidi",  # the same picture is the same file
@@ -32,7 +32,7 @@ PLAIN = {"parse_math": False}
 
 @contextmanager
 def quiet_matplotlib() -> Iterator[None]:
-    """Within, matplotlib has its own defaults and keeps to itself what it thinks of fonts, folders and settings.
+    """A block in which matplotlib uses its defaults and prints nothing about fonts, folders and settings.
 
     Raises:
         MissingPartError: matplotlib is not installed, or does not load.
@@ -76,7 +76,7 @@ def _load() -> None:
     except MissingPartError:
         raise
     except Exception as error:
-        raise MissingPartError(f"matplotlib does not load ({type(error).__name__}: {error}); install it anew") from None
+        raise MissingPartError(f"matplotlib does not load ({type(error).__name__}: {error}); reinstall it") from None
     finally:
         if backend is not None:
             os.environ[BACKEND] = backend

@@ -1,11 +1,11 @@
-"""Where everything goes: margins as wide as their text, a strip for what went wrong, the notes, the loss."""
+"""The layout: margins as wide as their text, a strip for what went wrong, the notes, the loss."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-POINTS = 72  # an inch
+POINTS = 72  # per inch
 LABELS = 10.0  # points, size of the letters at the axes and in the legend
 ABOVE, BELOW = 78.0, 40.0  # points for title and step numbers, and for time
 BESIDE_LABELS, BESIDE_LEGEND = 34.0, 52.0  # points for the axis' name and ticks, and for the legend's lines

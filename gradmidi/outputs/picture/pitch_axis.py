@@ -15,7 +15,7 @@ WITHOUT_NOTES = (220.0, 880.0)  # Hz
 APART = 13.0  # points between two marks, at least
 MOST_TONES = 60  # that are considered one by one
 SPACINGS = (1, 2, 3, 4, 6, 12, 24, 36, 60, 120, 240, 600, 1200, 3600)  # semitones between marks that are no tones
-HIGHEST_NAMED = 128  # key from which on Hz alone are said
+HIGHEST_NAMED = 128  # key from which only Hz are shown
 LIMITS = (1e-300, 1e300)  # Hz that matplotlib can draw
 
 
@@ -60,14 +60,14 @@ def marks(sounding: NDArray[np.float64], low: float, high: float, height: float)
 
 
 def name_of(hz: float) -> str:
-    """A note and its Hz, or the Hz alone where notes have no common names."""
+    """A note and its Hz, or only the Hz where notes have no common names."""
     key = float(hz_to_key(hz))
     amount = f"{hz:,.0f}" if 20 <= hz < 1e6 else f"{hz:.3g}"
     return f"{note_name(key)}  {amount}" if -HIGHEST_NAMED < key < HIGHEST_NAMED else amount
 
 
 def _that_fit(tones: NDArray[np.float64], nearest: float) -> NDArray[np.float64]:
-    """Of tones in order of importance all that are ``nearest`` octaves or more from the chosen ones before."""
+    """Tones in order of importance, without those closer than ``nearest`` octaves to an earlier one."""
     chosen: list[float] = []
     for tone in tones.tolist():
         if all(abs(np.log2(tone / other)) >= nearest for other in chosen):

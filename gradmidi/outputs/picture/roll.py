@@ -1,4 +1,4 @@
-"""The piano roll: each voice's notes as bars in a colour and style of its own, and the legend that names them."""
+"""The piano roll: each voice's notes as bars in its own colour and style, and the legend that names them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def draw_roll(axes: Any, score: Score, height: float) -> None:
     together = min(_lane_room(score, height), LANE * len(pitched))
     width = float(np.clip(together / max(len(pitched), 1), *LINE_WIDTHS))
     for place, index in enumerate(pitched):
-        # Voices that meet on one tone lie in lanes beside each other, so that none hides another.
+        # Voices that meet on one tone lie in lanes next to each other, so that none hides another.
         lane = ((place + 0.5) / len(pitched) - 0.5) * together
         apart = axes.transData + ScaledTranslation(0, lane / 72, axes.figure.dpi_scale_trans)
         notes = score.of_voice(index)

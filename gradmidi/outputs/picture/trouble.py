@@ -1,4 +1,4 @@
-"""What went wrong, in a strip of its own above the notes: a row for each kind, a bar for each stretch of steps."""
+"""What went wrong, in a separate strip above the notes: one row per kind, a bar for each stretch of steps."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _draw_row(axes: Any, row: int, kind: Kind, there: Stretches, scale: float) -
 
 
 class Place(NamedTuple):
-    """Where a text may stand: room in points, time in s, points away from there, and on which ground."""
+    """Where a text may be placed: room in points, time in s, points away from there, and on which ground."""
 
     room: float
     time: float
@@ -117,7 +117,7 @@ class Place(NamedTuple):
 
 
 def _say_first(axes: Any, row: int, kind: Kind, there: Stretches, text: str, scale: float) -> None:
-    """Put the text where there is room for it, cut where there is none for all of it."""
+    """Place the text where there is room for it, shortened if it does not fit anywhere."""
     needed = text_width(axes.figure, text, LETTERS)
     places = _places(there, axes.get_xlim()[1], scale)
     place = next((one for one in places if one.room >= needed), max(places))

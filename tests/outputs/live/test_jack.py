@@ -93,7 +93,7 @@ def test_a_port_is_found_by_name_number_or_part(receiver, text):
 
 
 def test_an_unknown_port_is_refused_with_the_ports_that_exist(receiver):
-    with pytest.raises(InputError, match=r"no MIDI port fits 'nowhere'; there are receiver:input"):
+    with pytest.raises(InputError, match=r"no MIDI port matches 'nowhere'; there are receiver:input"):
         LiveOutput(Composer(("a",)), "nowhere")
 
 

@@ -259,7 +259,7 @@ def test_a_midi_file_is_played_as_its_tempo_says(healthy, tmp_path, file_port):
         ({"cc": ["loss"]}, "write it as loss=74"),
         ({"cc": ["loss=7"]}, "controller 7 of 'loss=7' is not free"),
         ({"cc": ["loss=74", "accuracy=74"]}, "controller 74 of 'accuracy=74' is not free"),
-        ({"max_rate": 0}, "a rate of 0 messages a second"),
+        ({"max_rate": 0}, "0 messages per second"),
         ({"tuning": "just"}, "no tuning is called 'just'"),
         ({"backend": "oss", "port": ""}, "no MIDI backend is called 'oss'"),
         ({"port": "file:/dev/null/x"}, "cannot write /dev/null/x"),

@@ -1,7 +1,7 @@
 """The player process: takes frames on stdin and sends each at its deadline; when the stream ends, it falls silent.
 
 Started by :mod:`gradmidi.outputs.live.link` as ``python -m gradmidi.outputs.live.player``. It loads neither numpy nor
-torch, shares no lock with the training process and survives whatever happens to that, long enough to end every note.
+torch, shares no lock with the training process and survives whatever happens to it, long enough to end every note.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from gradmidi.outputs.live.player.wire import Frame, Unpacker
 
 LOOK_EVERY = 0.1  # s between looks at whether the training process still lives
 FLUSH = 0.1  # s for the last messages to leave before the port closes: more than the longest usual JACK period
-PANICS = 2  # an overloaded JACK server loses whole periods; that must not be the one that ends the notes
+PANICS = 2  # an overloaded JACK server loses whole periods; the message that ends the notes must not be lost
 PIECE = 65536  # bytes read at once
-FULL_FRAMES, FULL_PIECES = 20_000, 16  # held at most; beyond it the pipe is left to fill
+FULL_FRAMES, FULL_PIECES = 20_000, 16  # held at most; beyond that the pipe fills up
 REALTIME_PRIORITY = 20
 SWITCH_INTERVAL = 0.0005  # s the reading thread may keep the sending thread waiting
 
@@ -46,7 +46,7 @@ def main() -> None:
     except (InputError, MissingPartError) as error:
         say(error=type(error).__name__, message=str(error))
         return
-    except Exception as error:  # whatever the library raises, the person gets one line
+    except Exception as error:  # whatever the library raises, the user gets one line
         say(error="MissingPartError", message=f"the MIDI port cannot be opened: {type(error).__name__}: {error}")
         return
     stage = Stage(target, options["max_rate"])
@@ -63,12 +63,12 @@ def main() -> None:
             time.sleep(FLUSH)
         if not failure:
             stage.close()
-    # Closing a client of a dead server can hang, and so could the interpreter's own tidying up.
+    # Closing a client of a dead server can hang, and so can the interpreter's shutdown.
     os._exit(0)
 
 
 def _play(schedule: Schedule, inbox: Inbox, parent: int) -> str:
-    """Act on frames until one says that it is over or nobody is left to send any; returns why it failed, or ""."""
+    """Process frames until one marks the end or the sender is gone; returns why it failed, or ""."""
     try:
         while not schedule.over:
             wait = schedule.act()
@@ -103,7 +103,7 @@ def _read_frames(inbox: Inbox, schedule: Schedule) -> None:
 
 
 def _catch_stderr() -> int:
-    """Libraries write to stderr as they like: keep it from the person's screen, and let us read it."""
+    """Libraries write to stderr freely: keep it off the user's screen, and read it ourselves."""
     reading, writing = os.pipe()
     os.dup2(writing, 2)
     os.close(writing)
@@ -121,7 +121,7 @@ def _start_thread(work: Any, *args: Any) -> None:
 
 
 def _take_signals(inbox: Inbox) -> None:
-    """Whoever ends this process lets it fall silent first; only the watchdog's alarm does not."""
+    """Fall silent before being terminated by a signal; only the watchdog's alarm ends it immediately."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: inbox.put(None))
@@ -130,7 +130,7 @@ def _take_signals(inbox: Inbox) -> None:
 
 
 def _raise_priority() -> bool:
-    """Real-time priority for this thread where it is allowed, else a better one if possible; says whether it was."""
+    """Real-time priority for this thread if allowed, else a higher one if possible; returns whether it was allowed."""
     gc.disable()
     sys.setswitchinterval(SWITCH_INTERVAL)
     with suppress(AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""What a performance changes for whoever plays next on the same synth, and the messages that take it back.
+"""What a performance changes for the next user of the same synth, and the messages that undo it.
 
 No MIDI message asks a synth for its state, so what is handed back is the state that General MIDI has at power-up, and
 only where something was changed. Programs, banks and effect depths stay as the piece set them.
@@ -54,7 +54,7 @@ CHANNEL_MASK = 3
 
 
 class Handback:
-    """Hears every message that goes to a synth, and knows what brings it back to rest."""
+    """Watches every message sent to a synth, and knows which messages reset it."""
 
     def __init__(self) -> None:
         self._channels: set[int] = set()
@@ -70,7 +70,7 @@ class Handback:
         return sorted(self._channels)
 
     def hear(self, data: bytes) -> None:
-        """Take note of one complete message."""
+        """Record one complete message."""
         if data[0] == SYSEX:
             self._hear_sysex(data[1:-1])
         elif data[0] < SYSTEM:
@@ -80,7 +80,7 @@ class Handback:
                 self._hear_control(channel, data[1], data[2])
 
     def messages(self) -> Iterator[bytes]:
-        """What brings the synth to rest, once nothing sounds any more; may be sent again."""
+        """The messages that reset the synth once nothing sounds any more; may be sent again."""
         for head in sorted(self._octaves):
             yield _sysex(head + bytes([OCTAVE_CENTRE] * KEYS_OF_OCTAVE))
         for head, keys in self._keys.items():

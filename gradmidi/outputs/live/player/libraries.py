@@ -1,6 +1,6 @@
 """The MIDI libraries behind one small interface: python-rtmidi, and rtmidi2 where that has no wheel (Python ≥ 3.13).
 
-Runs in the player process only: a library that hangs or aborts takes nothing else down. (pylibremidi was tried too:
+Runs in the player process only: a library that hangs or aborts affects nothing else. (pylibremidi was tried too:
 the file in its wheel carries the name of Python 3.12 and does not load on 3.13.)
 """
 
@@ -19,7 +19,7 @@ from gradmidi.requirements import install_command
 CLIENT = "gradmidi"
 JACK_NO_START_SERVER = 1
 
-# What carries MIDI, the name of its constant in both libraries, and where it is used. The first that works is taken.
+# What carries MIDI, the name of its constant in both libraries, and where it is used. The first that works is used.
 SYSTEMS = (
     ("ALSA", "API_LINUX_ALSA", "linux"),
     ("JACK", "API_UNIX_JACK", "linux"),
@@ -27,7 +27,7 @@ SYSTEMS = (
     ("Windows MM", "API_WINDOWS_MM", "win32"),
 )
 
-# What the system writes to stderr when it goes away in mid-run: neither library reports it.
+# What the system writes to stderr when it goes away while playing: neither library reports it.
 FAREWELLS = {"JACK": (b"read fail", b"zombified", b"server has been shut", b"shut down")}
 
 
@@ -67,7 +67,7 @@ class Driver(NamedTuple):
     constant: str
 
     def client(self) -> Any | None:
-        """A MIDI client, or None where the system is not there (no JACK server runs, no sequencer in the kernel)."""
+        """A MIDI client, or None if the system is not available (no JACK server runs, no sequencer in the kernel)."""
         jack = _system_jack()
         if self.system == "JACK" and not _answers(jack):
             return None
@@ -75,7 +75,7 @@ class Driver(NamedTuple):
         api = getattr(module, self.constant)
         try:
             client = self.library.client(module, api)
-        except Exception:  # each library and system raises a type of its own
+        except Exception:  # each library and system raises a different type
             return None
         return client if client.get_current_api() == api else None
 
@@ -116,7 +116,7 @@ def _system_jack() -> ctypes.CDLL | None:
 
 
 def _answers(jack: ctypes.CDLL | None) -> bool:
-    """Whether a JACK server runs; rtmidi2 aborts the process where none does."""
+    """Whether a JACK server runs; rtmidi2 aborts the process if none does."""
     if jack is None:
         return False
     jack.jack_client_open.restype = ctypes.c_void_p
@@ -131,7 +131,7 @@ def fit(text: str, names: Sequence[str]) -> int:
     """Position of the port meant by ``text``: its exact name, its number counted from 1, or a part of one name only.
 
     Raises:
-        InputError: none fits, or several do; the message names them.
+        InputError: none matches, or several do; the message names them.
     """
     if text in names:
         return names.index(text)
@@ -141,13 +141,15 @@ def fit(text: str, names: Sequence[str]) -> int:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise InputError(f"{text!r} fits several MIDI ports: {', '.join(names[i] for i in fitting)}; give more of one")
+        raise InputError(
+            f"{text!r} matches several MIDI ports: {', '.join(names[i] for i in fitting)}; give more of one"
+        )
     there = f"there are {', '.join(names)}" if names else "there is none"
-    raise InputError(f"no MIDI port fits {text!r}; {there} (see: gradmidi ports)")
+    raise InputError(f"no MIDI port matches {text!r}; {there} (see: gradmidi ports)")
 
 
 def nothing_runs() -> str:
-    """What to do where no MIDI system answers."""
+    """What to do if no MIDI system answers."""
     if sys.platform == "linux":
         return "no MIDI system answers; start JACK (jackd -d alsa) or load ALSA's sequencer; run: sudo modprobe snd-seq"
     return "no MIDI system answers; check the MIDI settings of this computer"

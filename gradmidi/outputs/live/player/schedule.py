@@ -1,4 +1,4 @@
-"""What the player does when: frames in order of their deadlines, alarms that cut, and the ticks of MIDI clock."""
+"""The player's schedule: frames in order of their deadlines, alarms that cut notes short, ticks of MIDI clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Schedule:
             self._push(frame)
 
     def act(self) -> float:
-        """Do all that is due; returns the s until the next deadline."""
+        """Do all that is due; returns the seconds until the next deadline."""
         while self._heap and not self.over:
             wait = self._heap[0][0] - time.perf_counter()
             if wait > 0:

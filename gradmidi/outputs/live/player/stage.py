@@ -25,8 +25,8 @@ class Stage:
     """Sends messages at a limited rate and knows which notes sound on which channel.
 
     Args:
-        target: where to.
-        max_rate: messages a second in the long run; short bursts are let through.
+        target: receives the messages.
+        max_rate: average messages per second; short bursts are allowed.
     """
 
     def __init__(self, target: Target, max_rate: float) -> None:
@@ -99,7 +99,7 @@ class Stage:
         self._target.close()
 
     def _send(self, data: bytes) -> None:
-        """One message, after the time that the rate asks for."""
+        """Send one message, after waiting as the rate requires."""
         now = time.perf_counter()
         self._free_at = max(self._free_at, now - BURST * self._spacing) + self._spacing
         if self._free_at > now:

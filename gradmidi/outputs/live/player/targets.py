@@ -1,4 +1,4 @@
-"""Where the player sends to: a port of our own, someone else's port, FluidSynth, or a file. Player process only."""
+"""Where the player sends to: a virtual port, an existing port, FluidSynth, or a file. Player process only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYNTH_GAIN = 0.5
 
 
 class Target(Protocol):
-    """Takes one complete MIDI message at a time; ``send`` raises where the receiver is known to be gone."""
+    """Takes one complete MIDI message at a time; ``send`` raises if the receiver is known to be gone."""
 
     name: str
     system: str
@@ -33,7 +33,7 @@ class Target(Protocol):
 
 
 def open_target(port: str, backend: str | None, soundfont: str | None) -> Target:
-    """The target that ``port`` names; empty, or ``gradmidi``, stands for a virtual port of our own.
+    """The target that ``port`` names; empty, or ``gradmidi``, is a new virtual port.
 
     Raises:
         InputError: the port is unknown, the file cannot be written, or the SoundFont cannot be read.
@@ -107,7 +107,7 @@ class FileTarget:
 
 
 class SynthTarget:
-    """A FluidSynth of our own, with its own audio driver, for those who have no DAW."""
+    """A private FluidSynth with its own audio driver, for use without a DAW."""
 
     system = "FluidSynth"
 
@@ -149,7 +149,7 @@ SYNTH_CALLS: dict[int, Callable[..., Any]] = {
 
 
 def _fluidsynth() -> Any:
-    # The import fails where the package is missing, and as well where only the system's library is.
+    # The import fails if the package is missing, and also if only the system's library is.
     missing = "pyfluidsynth" if find_spec("fluidsynth") is None else "libfluidsynth"
     try:
         return require("fluidsynth", missing)

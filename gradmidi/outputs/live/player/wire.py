@@ -9,7 +9,7 @@ HEAD = struct.Struct("<dBH")  # deadline in s of time.perf_counter, which is one
 CLOCK_DATA = struct.Struct("<dd")  # first tick and interval, s
 
 NOTE = 0  # a note-on may be dropped when it is long overdue, or cut by an alarm
-KEEP = 1  # is sent however late: set-up, controllers, alarms
+KEEP = 1  # is sent however late: setup, controllers, alarms
 CUT = 2  # from the deadline on, drop the notes sent before this frame and release what sounds
 CLOCK = 3  # start MIDI clock; the data are CLOCK_DATA
 END = 4  # play what is due until the deadline, then fall silent and leave
