@@ -30,8 +30,9 @@ def on_page_markdown(markdown: str, *, config: MkDocsConfig, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Take the roles of Sphinx, which editors understand, out of the docstrings' text."""
-    return re.sub(r":(?:class|func|meth|attr|data):<code>~?", "<code>", html)
+    """Take what only Sphinx and editors understand out of the docstrings' text: roles, and the ``::`` before code."""
+    html = re.sub(r":(?:class|func|meth|attr|data):<code>~?", "<code>", html)
+    return html.replace("<p>::</p>", "").replace("::</p>", ":</p>")
 
 
 def start_page(repository: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import gradmidi as gm
 from gradmidi.composition.voices import load_parts
 from gradmidi.theory.catalogue import named_scales
 from gradmidi.theory.scale import Scale
@@ -18,7 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 HOSTS = (REPOSITORY, REPOSITORY.replace("https://github.com", "https://raw.githubusercontent.com"))
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-INSTALLS = ("pip install", "git clone")  # what .ci/run itself does
+INSTALLS = ("pip install", "git clone", "make ")  # what .ci/run itself does
 # What a reader has already: a model, an optimizer and data.
 PRELUDE = """
 import os
@@ -107,6 +108,14 @@ def test_links_into_the_project_lead_somewhere(page):
 
 def test_the_readme_works_on_the_page_of_a_package_index():
     assert not re.findall(r"\]\((?!http)", README)
+
+
+@pytest.mark.parametrize("name", sorted(set(gm.__all__) - {"__version__"}))
+def test_the_reference_has_every_public_name(name):
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    thing = getattr(gm, name)
+    shown = re.findall(r"^::: (\S+)", page, flags=re.MULTILINE)
+    assert f"{thing.__module__}.{thing.__qualname__}" in shown or thing.__module__ in shown
 
 
 @pytest.mark.parametrize("name", ["README.md", "CITATION.cff", "mkdocs.yml"])
