@@ -19,6 +19,7 @@ from tests.fuzz.mutators.objects import dllogger_lines, json_lines, json_whole, 
 from tests.fuzz.mutators.raw import RAW
 from tests.fuzz.mutators.tables import metadata, points, table
 from tests.fuzz.mutators.text import TEXT
+from tests.fuzz.mutators.values import LARGE
 from tests.fuzz.seeds import Files, Seeds
 
 Mutator = Callable[[bytes, Random], bytes]
@@ -97,6 +98,8 @@ def make_case(name: str, seed: int, number: int) -> Case:
             file = rng.choice(changed) if reader.folder else target
             content = files[file]
             assert content is not None
+            if len(content) > LARGE:  # nothing may grow without end
+                break
             files[file] = rng.choice(rng.choice(reader.mutators))(content, rng)
         if reader.folder and rng.random() < OF_FOLDER:
             files = folder(files, rng)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.fuzz.mutators.values import LARGE
 from tests.fuzz.readers import READERS, make_case
 from tests.fuzz.room import FOUND, as_table, describe, run_reader
 from tests.fuzz.worker import LOADED, REFUSED
@@ -27,3 +28,8 @@ def test_a_mutant_is_the_same_every_time():
     for reader in READERS:
         assert make_case(reader, 1, 7) == make_case(reader, 1, 7)
     assert make_case("own-csv", 1, 7) != make_case("own-csv", 2, 7)
+
+
+def test_changes_on_top_of_each_other_do_not_multiply():
+    """This one repeated a value three times over until it had 270 MB, and was said to hang its reader."""
+    assert sum(len(content or b"") for content in make_case("scale-toml", 7, 411).files.values()) < 2 * LARGE

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from tests.fuzz.mutators.text import strange_number
-from tests.fuzz.mutators.values import NAMES, NUMBERS
+from tests.fuzz.mutators.values import NAMES, NUMBERS, times
 
 Path = tuple[Any, ...]
 HUGE = 10**4000  # is written and read; a float of it overflows
@@ -48,7 +48,7 @@ def leaf(value: Any, rng: Random) -> Any:
 
 
 def listed(value: Any, rng: Random) -> Any:
-    return _changed(value, rng, lambda old: [old] * rng.choice((1, 2, 300)))
+    return _changed(value, rng, lambda old: [old] * times(_size(old), rng.choice((1, 2, 300))))
 
 
 def deeper(value: Any, rng: Random) -> Any:
@@ -192,6 +192,13 @@ def _at(value: Any, path: Path) -> Any:
     for key in path:
         value = value[key]
     return value
+
+
+def _size(value: Any) -> int:
+    """About how many characters it is written in."""
+    if isinstance(value, dict):
+        return sum(len(key) + _size(inner) for key, inner in value.items())
+    return sum(map(_size, value)) if isinstance(value, list) else len(value) if isinstance(value, str) else 8
 
 
 def _put(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:

@@ -8,7 +8,7 @@ import json
 from contextlib import suppress
 from random import Random
 
-from tests.fuzz.mutators.values import NAMES, NUMBERS
+from tests.fuzz.mutators.values import NAMES, NUMBERS, times
 
 Rows = list[list[str]]
 COLUMNS = 400
@@ -37,8 +37,9 @@ def rename_column(rows: Rows, rng: Random) -> Rows:
 
 
 def many_columns(rows: Rows, rng: Random) -> Rows:
-    names = [f"{rows[0][-1]}{at}" for at in range(COLUMNS)]
-    return [rows[0] + names, *(row + row[-1:] * COLUMNS for row in rows[1:])]
+    count = times(sum(len("".join(row[-1:])) + 1 for row in rows), COLUMNS)
+    names = [f"{rows[0][-1]}{at}" for at in range(count)]
+    return [rows[0] + names, *(row + row[-1:] * count for row in rows[1:])]
 
 
 def no_header(rows: Rows, rng: Random) -> Rows:
@@ -81,7 +82,8 @@ def no_rows(rows: Rows, rng: Random) -> Rows:
 
 
 def many_rows(rows: Rows, rng: Random) -> Rows:
-    return rows + rows[1:] * (ROWS // max(1, len(rows)))
+    size = sum(len(cell) + 1 for row in rows for cell in row)
+    return rows + rows[1:] * times(size, ROWS // max(1, len(rows)))
 
 
 def shuffle_rows(rows: Rows, rng: Random) -> Rows:

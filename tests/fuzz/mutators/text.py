@@ -6,7 +6,7 @@ import re
 from random import Random
 
 from tests.fuzz.mutators.raw import flip
-from tests.fuzz.mutators.values import CONTROLS, NAMES, NUMBERS
+from tests.fuzz.mutators.values import CONTROLS, NAMES, NUMBERS, times
 
 TOKEN = re.compile(r"[^\s,;:=\[\]{}\"'#]+")
 MANY = 3000
@@ -50,7 +50,7 @@ def control(data: bytes, rng: Random) -> bytes:
 def repeat_line(data: bytes, rng: Random) -> bytes:
     lines = data.split(b"\n")
     place = rng.randrange(len(lines))
-    lines[place:place] = [lines[place]] * rng.choice((1, 2, MANY))
+    lines[place:place] = [lines[place]] * times(len(lines[place]), rng.choice((1, 2, MANY)))
     return b"\n".join(lines)
 
 

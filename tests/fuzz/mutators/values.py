@@ -71,3 +71,10 @@ NAMES = (
 )
 
 CONTROLS = ("\x00", "\x07", "\x08", "\x0b", "\x0c", "\x1a", "\x1b[2J", "\x7f", "\x85", "\u2028", "\u202e", "\ufeff")
+
+LARGE = 3_000_000  # bytes: far above any buffer, and still quick to make and write
+
+
+def times(size: int, wanted: int) -> int:
+    """How often something of ``size`` may be repeated so that changes on top of each other stay below LARGE."""
+    return max(1, min(wanted, LARGE // max(1, size)))
