@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import FrameType
 
 from gradmidi.errors import Notice, TrainingWarning
 
@@ -23,15 +24,19 @@ def notice(message: str) -> None:
 
 
 def _say(message: str, category: type[UserWarning]) -> None:
+    line = _line_outside()
     try:
-        warnings.warn(message, category, stacklevel=_outside())
+        # Without the registry by which Python shows a warning only once: a cell that is run again says it again.
+        warnings.warn_explicit(
+            message, category, line.f_code.co_filename, line.f_lineno, line.f_globals.get("__name__")
+        )
     except category:  # someone has turned warnings into errors; not even that may stop a training
         print(message, file=sys.stderr)
 
 
-def _outside() -> int:
-    """The stack level, as of :func:`_say`, of the line that called gradmidi."""
-    level, frame = 1, sys._getframe(1)
+def _line_outside() -> FrameType:
+    """The frame of the line that called gradmidi."""
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
-        level, frame = level + 1, frame.f_back
-    return level
+        frame = frame.f_back
+    return frame

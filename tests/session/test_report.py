@@ -37,6 +37,15 @@ def test_nan_is_said_once_at_the_end_and_held_in_the_report(path: str | None, tm
     assert str(session.report).startswith("9 steps × ")
 
 
+def test_a_second_run_that_goes_wrong_alike_says_so_too() -> None:
+    """As a cell with a seed that is run again: Python shows a warning of the same words and place only once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(2):
+            poisoned(9, range(6, 9))
+    assert len([one for one in caught if issubclass(one.category, TrainingWarning)]) == 2
+
+
 def test_a_healthy_run_ends_without_a_word() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
