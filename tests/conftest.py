@@ -20,6 +20,16 @@ ROOT = Path(__file__).parents[1]
 PURE_TONE = ROOT / "soundfonts" / "pure-tone.sf2"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def nothing_is_left_outside():
+    """No test leaves a file at the root of the machine or beside the sources; what it makes is below ``tmp_path``."""
+    places = (Path("/"), ROOT, Path.cwd())
+    before = {path for place in places for path in place.iterdir()}
+    yield
+    after = {path for place in places for path in place.iterdir() if not path.name.startswith((".", "__"))}
+    assert not after - before, f"left by a test: {', '.join(sorted(map(str, after - before)))}"
+
+
 def needs(condition: bool, part: str) -> None:
     """Skip a test that misses a part of the system, with the reason; fail it where CI says that nothing may miss."""
     if condition:

@@ -239,7 +239,8 @@ def test_of_two_ranks_the_first_is_recorded(script, run_cli, tmp_path):
         del net
         dist.destroy_process_group()
         """)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    options = ["--standalone", "--nproc-per-node=2", "--log-dir", "logs"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", *options]
     done = run_cli("run", "--", *launcher, command[1])
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["norms.csv"]
