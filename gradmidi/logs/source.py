@@ -85,14 +85,25 @@ def read_source(
         InputError: what cannot be read or chosen; one line says what and why.
         MissingPartError: tensorboard is needed and not installed.
     """
-    choice = Choice(None if columns is None else _globs(columns), step, run)
     with Source(path, GIVE) as source:
-        if is_recording(source):
-            if choice == Choice() and metrics is None:
-                return load(source)
-            if is_archive(source):
-                raise InputError(f"{source.name} is a recording; there is nothing to choose in it")
-        return recording_of(open_log(source, choice), choice.columns, metrics)
+        return read_opened(source, columns, metrics, step, run)
+
+
+def read_opened(
+    source: Source,
+    columns: Iterable[str] | None = None,
+    metrics: Iterable[str] | None = None,
+    step: str | None = None,
+    run: str | None = None,
+) -> Recording:
+    """The same of a source; see :func:`read_source`."""
+    choice = Choice(None if columns is None else _globs(columns), step, run)
+    if is_recording(source):
+        if choice == Choice() and metrics is None:
+            return load(source)
+        if is_archive(source):
+            raise InputError(f"{source.name} is a recording; there is nothing to choose in it")
+    return recording_of(open_log(source, choice), choice.columns, metrics)
 
 
 def is_recording(source: Source) -> bool:

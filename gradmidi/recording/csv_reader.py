@@ -39,6 +39,7 @@ RESUMED_AT = re.compile(rf"(?m)^# {RESUMED}: (-?\d+)\s*$".encode())
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 ARCHIVE_START = b"PK\x03\x04"
 ANY_FORMAT = "gradmidi recording "
+OWN_START = f"# format: {ANY_FORMAT}".encode()
 MOST_HEAD_LINES = MOST_META + 100
 
 
@@ -94,6 +95,14 @@ def is_archive(source: Source) -> bool:
         return not source.is_folder
     with source.opened() as file:
         return file.read(len(ARCHIVE_START)) == ARCHIVE_START
+
+
+def is_own(source: Source) -> bool:
+    """Whether gradmidi wrote the file, as far as its beginning tells."""
+    if source.is_folder or is_archive(source):
+        return not source.is_folder
+    with source.opened() as file:
+        return file.read(len(OWN_START) + len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK).startswith(OWN_START)
 
 
 def read_head(file: BinaryIO, name: object) -> Head:

@@ -16,6 +16,33 @@ class FromLogs:
     """The readers of other tools' logs, which :class:`gradmidi.Recording` inherits."""
 
     @staticmethod
+    def load(path: str | Path, columns: Iterable[str] | None = None, run: str | None = None) -> Recording:
+        """Read a recording, or the log of a run, whatever wrote it, as ``gradmidi render`` does.
+
+        A recording is ``.npz`` or CSV, or any CSV with a ``step`` column and number columns. Logs are those of
+        TensorBoard, a Hugging Face Trainer, Lightning, MLflow, Weights & Biases and more, see docs/logs.md.
+
+        Args:
+            path: a file, a folder, a FIFO such as that of ``<(cat norms.csv)``, or ``"-"`` for standard input.
+            columns: names or globs of the columns that become layers, such as ``"grad/*/norm"``. If not given, all of
+                a recording, and in a log those that look like gradient norms.
+            run: name or glob of the run, where a log holds several. For more choices see :meth:`from_log`.
+
+        Raises:
+            InputError: the file is missing, empty, cut short, or holds something that is not a number, or nothing fits;
+                the message names file, line and column.
+            MissingPartError: tensorboard is needed and not installed.
+        """
+        from gradmidi.recording.csv_reader import is_archive, is_own, load
+
+        with Source(path) as source:
+            if run is None and (is_archive(source) or (columns is None and is_own(source))):
+                return load(source) if columns is None else load(source).only(columns)
+            from gradmidi.logs.source import read_opened
+
+            return read_opened(source, columns, run=run)
+
+    @staticmethod
     def from_tensorboard(
         path: str | Path,
         columns: Iterable[str] | None = None,

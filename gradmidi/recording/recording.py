@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradmidi.errors import InputError
-from gradmidi.files.reading import Source
 from gradmidi.printable import shown
 from gradmidi.recording.columns import listed, numbers, twice, whole_numbers
 from gradmidi.recording.from_logs import FromLogs
@@ -290,19 +289,3 @@ class Recording(FromLogs):
         else:
             from gradmidi.recording.csv_writer import save
         save(self, target)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Recording:
-        """Read a recording, ``.npz`` or CSV, or any CSV with a ``step`` column and number columns.
-
-        Args:
-            path: a file, a FIFO such as that of ``<(cat norms.csv)``, or ``"-"`` for standard input.
-
-        Raises:
-            InputError: the file is missing, empty, cut short, or holds something that is not a number;
-                the message names file, line and column.
-        """
-        from gradmidi.recording.csv_reader import load
-
-        with Source(path) as source:
-            return load(source)
