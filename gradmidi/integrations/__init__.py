@@ -9,10 +9,10 @@ from gradmidi.errors import MissingPartError
 
 
 def framework(*modules: str, install: str) -> Any:
-    """The first of the modules that is there.
+    """The first of the modules that is installed.
 
     Raises:
-        MissingPartError: none is.
+        MissingPartError: none of them is.
     """
     for module in modules:
         try:

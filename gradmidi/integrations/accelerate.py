@@ -25,7 +25,7 @@ def listen(accelerator: Any, model: nn.Module, optimizer: Optimizer, **options: 
                     optimizer.step()
                     optimizer.zero_grad()
 
-    Gives a row a real step, unscaled, and marks those that mixed precision skipped.
+    Gives one row per optimizer step, unscaled, and marks those that mixed precision skipped.
     """
     meta = {"processes": accelerator.num_processes, "mixed_precision": accelerator.mixed_precision}
     given = options.pop("meta", None) or {}

@@ -28,7 +28,7 @@ BIASES = ("bias", "beta")
 
 
 class GradmidiCallback(_Callback):  # type: ignore[misc]
-    """Records, and if wanted plays, the norms of the gradients of each layer's weights.
+    """Records, and optionally plays, the norms of the gradients of each layer's weights.
 
     Norms are before Keras's clipping (``clipnorm`` …), which works on copies. ``loss`` is the running mean of the epoch
     that Keras reports. With ``steps_per_execution`` above 1 the last batch of each execution is measured. Gradient
@@ -37,12 +37,12 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
     Args:
         path: the CSV to append to; in memory without it.
         layers: ``"auto"``, or names or globs of layers, such as ``"dense*"``.
-        metrics: columns beside the layers, out of ``epoch`` and Keras's logs.
-        existing, live, live_options, composer_options: as of :func:`gradmidi.listen`. Steps are counted on from those
-            that the optimizer has made.
+        metrics: columns besides the layers, out of ``epoch`` and Keras's logs.
+        existing, live, live_options, composer_options: as for :func:`gradmidi.listen`. The step count continues from
+            the optimizer's.
 
     Attributes:
-        session: the present or last session; its ``recording`` is what was heard.
+        session: the present or last session; its ``recording`` is what was recorded.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class GradmidiCallback(_Callback):  # type: ignore[misc]
         self.on_train_end()  # of a fit that was interrupted, which Keras does not tell
         self.session = self._probe = None
         if self.model.optimizer.gradient_accumulation_steps:
-            warn("gradmidi cannot measure this training, which goes on without: Keras keeps accumulated gradients away")
+            warn("gradmidi cannot measure this training, which continues without it: Keras hides accumulated gradients")
             return
         made = int(self.model.optimizer.iterations) // self.model.steps_per_execution
         meta = {"model": self.model.name}

@@ -14,17 +14,17 @@ _Callback: Any = framework("lightning.pytorch", "pytorch_lightning", install="pi
 
 
 class GradmidiCallback(_Callback):  # type: ignore[misc]
-    """Records, and if wanted plays, the gradient norms of a ``LightningModule`` while it is fitted.
+    """Records, and optionally plays, the gradient norms of a ``LightningModule`` while it is fitted.
 
-    Right under gradient accumulation (a row a real step), clipping, mixed precision and manual optimisation, because it
-    listens to the optimizers themselves. ``loss`` is that of the step's last batch.
+    Correct under gradient accumulation (one row per optimizer step), clipping, mixed precision and manual optimisation,
+    because it listens to the optimizers themselves. ``loss`` is that of the step's last batch.
 
     Args:
         path: the CSV to append to; in memory without it.
-        options: as of :func:`gradmidi.listen`. Of a run that is resumed from a checkpoint, steps are counted on.
+        options: as for :func:`gradmidi.listen`. If a run is resumed from a checkpoint, its step count continues.
 
     Attributes:
-        session: the present or last session; its ``recording`` is what was heard.
+        session: the present or last session; its ``recording`` is what was recorded.
     """
 
     def __init__(self, path: str | Path | None = None, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The loss that a model returns from its forward pass, for frameworks that keep the loss of a step to themselves."""
+"""The loss that a model returns from its forward pass, for frameworks that do not expose the loss of a step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LossTap:
     def __call__(self, model: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
         # In a graph that is compiled this would be a break; the loss is then not seen.
         if not torch.compiler.is_compiling():
-            with suppress(Exception):  # whatever a model returns, its training goes on
+            with suppress(Exception):  # whatever a model returns, its training continues
                 self._take(output, kwargs)
 
     def _take(self, output: Any, kwargs: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ class LossTap:
         return losses.sum() if self._summed else losses.mean()
 
     def remove(self) -> None:
-        """Take the hook out."""
+        """Remove the hook."""
         self._hook.remove()
 
 

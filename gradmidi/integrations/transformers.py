@@ -16,24 +16,25 @@ NEARLY = 1e-6  # an epoch that is a whole number but for rounding
 
 
 class GradmidiCallback(_Callback):  # type: ignore[misc]
-    """Records, and if wanted plays, the gradient norms of the Trainer's model.
+    """Records, and optionally plays, the gradient norms of the Trainer's model.
 
-    Right under gradient accumulation (a row a real step), clipping and mixed precision, because it listens to the
-    optimizer itself. Every step has its epoch, counted from 0, the learning rate of the optimizer's first group, and
+    Correct under gradient accumulation (one row per optimizer step), clipping and mixed precision, because it listens
+    to the optimizer itself. Every step has its epoch, counted from 0, the learning rate of the optimizer's first group,
+    and
     the loss that the model returned in this process: the mean over the batches of the step, or their sum where the
-    Trainer had each of them divided by the number of tokens in all. Nothing waits for the device.
+    Trainer divided each of them by the total number of tokens. Nothing waits for the device.
 
     Where the model returns no loss (label smoothing, ``compute_loss_func``, DPO), and with ``torch.compile`` or several
     GPUs in one process, ``loss`` is recorded at the steps at which the Trainer logs it (``logging_steps``; its mean
-    since the last time) and is nan elsewhere. A ``compute_loss`` of your own may train on another loss than the model
-    returned; log that one under another name, with ``session.log_coming(distillation=…)``.
+    since the last time) and is nan elsewhere. A custom ``compute_loss`` may train on a different loss from the one the
+    model returned; log that one under another name, with ``session.log_coming(distillation=…)``.
 
     Args:
         path: the CSV to append to; in memory without it.
-        options: as of :func:`gradmidi.listen`. Of a run that is resumed from a checkpoint, steps are counted on.
+        options: as for :func:`gradmidi.listen`. If a run is resumed from a checkpoint, its step count continues.
 
     Attributes:
-        session: the present or last session; its ``recording`` is what was heard.
+        session: the present or last session; its ``recording`` is what was recorded.
     """
 
     def __init__(self, path: str | Path | None = None, **options: Any) -> None:

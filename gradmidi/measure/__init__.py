@@ -1,1 +1,1 @@
-"""What is measured while a network trains. With experiments/ the only room that imports torch."""
+"""What is measured while a network trains. With integrations/ and experiments/ the only package that imports torch."""

@@ -34,14 +34,14 @@ def scale_of(scaler: GradScaler) -> dict[str, float | Tensor]:
 
 
 class WatchedStep(StandIn):
-    """Stands in for ``scaler.step`` and says when a step was left out because a gradient was not finite.
+    """Replaces ``scaler.step`` and reports when a step was skipped because a gradient was not finite.
 
-    A plain optimizer's ``step`` is then never called, so no hook of its own can know.
+    A plain optimizer's ``step`` is then never called, so none of its hooks can know.
 
     Args:
         scaler: whose ``step`` is watched.
         steps_of: how many steps of an optimizer were seen so far; None for one that is not watched.
-        on_skip: called with the optimizer after a step that was left out.
+        on_skip: called with the optimizer after a skipped step.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How the training is spread over processes: which of them record, and what cannot be measured or is not heard."""
+"""How the training is spread over processes: which of them record, and what cannot be measured or is not recorded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gradmidi.measure.reading import Reader
 from gradmidi.measure.row import StepNorms
 from gradmidi.saying import warn
 
-REMEDY = "call gradmidi.listen(..., ranks='each') on every rank and lay the recordings side by side with Recording.join"
+REMEDY = "call gradmidi.listen(..., ranks='each') on every rank and combine the recordings with Recording.join"
 
 Receive = Callable[[StepNorms], None]
 
@@ -67,7 +67,7 @@ def records_here(ranks: str) -> bool:
 
 
 def path_here(path: Path, ranks: str) -> Path | None:
-    """The file that this process records to: ``norms.rank1.csv`` where each rank does, None where this one does not."""
+    """The file that this process records to: ``norms.rank1.csv`` if each rank records, None if this one does not."""
     if not records_here(ranks):
         return None
     return path if ranks == "first" else path.with_name(f"{path.stem}.rank{launched_rank()}{path.suffix}")
@@ -75,23 +75,23 @@ def path_here(path: Path, ranks: str) -> Path | None:
 
 def is_sharded(parameter: Tensor) -> bool:
     """Whether this process holds only its part of the parameter (FSDP2, tensor parallelism)."""
-    # By its method, because importing DTensor costs most of a second and most trainings have none.
+    # By its method, because importing DTensor takes most of a second and most trainings do not use it.
     return hasattr(parameter, "placements") and hasattr(parameter, "to_local")
 
 
 def obstacle(model: nn.Module, parameters: Sequence[nn.Parameter]) -> str | None:
-    """Why no right number can be read, as a sentence for a person; None if nothing is in the way."""
+    """Why no correct norm can be read, as a sentence; None if there is no obstacle."""
     if any(hasattr(module, "_fsdp_wrapped_module") for module in model.modules()):
-        return "the first FSDP hides how it splits parameters; use fully_shard (FSDP2)"
+        return "FSDP1 hides how it splits parameters; use fully_shard (FSDP2)"
     if any(hasattr(parameter, "ds_id") for parameter in parameters):
         return "DeepSpeed ZeRO keeps gradients to itself; use fully_shard (FSDP2)"
     return None
 
 
 def saying_what_is_unheard(on_step: Receive, readers: Callable[[], Sequence[Reader]], layers: int) -> Receive:
-    """``on_step``, which at the first row says what only other ranks hold; ``on_step`` itself if there are no others.
+    """``on_step`` with a warning at the first row about what only other ranks hold; unchanged if there are no others.
 
-    Nobody else is asked, because a collective would wait for ranks that have no probe. What rank 0 knows by itself is
+    Other ranks are not asked, because a collective would wait for ranks without a probe. What rank 0 knows by itself is
     how its parameters are spread, and whether it is a stage of a pipeline. Not before the first row, because
     DistributedDataParallel or a pipeline may be put around the model after the probe.
     """
@@ -112,23 +112,23 @@ def saying_what_is_unheard(on_step: Receive, readers: Callable[[], Sequence[Read
 
 
 def unheard(readers: Iterable[Reader], layers: int) -> str | None:
-    """What rank 0 does not hear, as a sentence for a person; None where it hears all that there is."""
+    """What rank 0 does not record, as a sentence; None if it records everything."""
     readers = list(readers)
     parameters = [parameter for reader in readers for parameter in reader.parameters]
     held, stages = _stages(parameters)
     if held < stages:
-        return f"gradmidi records rank 0 alone, which holds {held} of the pipeline's {stages} stages; {REMEDY}"
+        return f"gradmidi records only rank 0, which holds {held} of the pipeline's {stages} stages; {REMEDY}"
     spread, covered = _spread(parameters)
     if len(covered) == world_size():
         if any(getattr(reader, "differs", False) for reader in readers):
             return (
-                "gradmidi records rank 0 alone, though weights that are not sharded have other gradients on other "
+                "gradmidi records only rank 0, though weights that are not sharded have other gradients on other "
                 f"ranks (experts?); {REMEDY}"
             )
         if spread == len(parameters) or any(map(is_sharded, parameters)):
             return None
     return (
-        f"gradmidi records rank 0 alone and its {layers} layers; if other ranks hold other layers (pipeline or expert "
+        f"gradmidi records only rank 0 and its {layers} layers; if other ranks hold other layers (pipeline or expert "
         f"parallelism), {REMEDY}"
     )
 

@@ -17,7 +17,7 @@ def raw_optimizer(optimizer: Any) -> Optimizer:
     """The torch optimizer inside all wrappers: Accelerate's, Lightning's, SAM, Lookahead and others that keep one.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no torch optimizer in it.
     """
     passed = {id(optimizer)}
     while (inner := _inner(optimizer)) is not None and id(inner) not in passed:
@@ -31,10 +31,10 @@ def raw_optimizer(optimizer: Any) -> Optimizer:
 
 
 def _inner(optimizer: Any) -> Optimizer | None:
-    """The one optimizer that is kept inside under whatever name and updates at least the same parameters."""
+    """The one optimizer that is kept inside, under any name, and updates at least the same parameters."""
     if isinstance(named := getattr(optimizer, "optimizer", None), Optimizer):
         return named
-    # By type() rather than isinstance, which would ask lazy proxies for their class and so wake them.
+    # By type() rather than isinstance, which would make lazy proxies load.
     attributes = getattr(optimizer, "__dict__", {}).values()
     kept = {id(one): one for one in attributes if issubclass(type(one), Optimizer)}
     if len(kept) != 1:
@@ -86,7 +86,7 @@ class _Loose(nn.Module):
 
 def living(kind: type[Any]) -> Iterator[Any]:
     """Every object of a class, or of one derived from it, that this process has."""
-    # By type() rather than isinstance, which would ask lazy proxies for their class and so wake them.
+    # By type() rather than isinstance, which would make lazy proxies load.
     return (thing for thing in gc.get_objects() if issubclass(type(thing), kind))
 
 
@@ -100,7 +100,7 @@ def _holders(wanted: set[int]) -> list[nn.Module]:
             covers.append((cover, sum(1 for _ in top.modules()), top))
     chosen = []
     while covers:
-        # The one that holds most; of several the one with the least around them.
+        # The one that holds most; among several the one with the fewest other parameters.
         cover, _, top = max(covers, key=lambda item: (len(item[0]), -item[1]))
         chosen.append(top)
         covers = [(rest, size, other) for one, size, other in covers if (rest := one - cover)]

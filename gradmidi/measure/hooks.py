@@ -1,4 +1,4 @@
-"""What is hung into a training, and taken out again: optimizer hooks, gradient hooks, the scaler's step."""
+"""What is attached to a training and removed again: optimizer hooks, gradient hooks, the scaler's step."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from gradmidi.saying import warn
 
 
 class StepHooks:
-    """Measures each optimizer at its steps. After an own error every hook is idle; none raises into the training.
+    """Measures each optimizer at its steps. After an internal error every hook is idle; none raises into the training.
 
     Args:
         meter: source ``i`` belongs to optimizer ``i``.
         optimizers: whose steps are watched.
         early: parameters whose backward pass is measured instead of the step; none to measure at the step.
         scaler: whose skipped steps are watched.
-        keep_going: go on measuring though nobody listens any more, because other ranks wait for this one.
+        keep_going: keep measuring though no receiver is left, because other ranks wait for this one.
     """
 
     def __init__(
@@ -76,18 +76,18 @@ class StepHooks:
             refit(None)
 
     def remove(self) -> None:
-        """Take everything out; may be called twice."""
+        """Remove everything; may be called twice."""
         for hook in self._hung:
             hook.remove()
         self._hung.clear()
 
     @property
     def off(self) -> bool:
-        """Whether an own error has ended the measuring, which was said then."""
+        """Whether an internal error has ended the measuring, with a warning."""
         return self._off
 
     def guard(self, call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-        """Call ours, and switch ourselves off rather than let an error out."""
+        """Call our function, and switch off rather than raise."""
         if self._off:
             return
         try:
@@ -95,11 +95,11 @@ class StepHooks:
         except Exception as error:
             self._off = True
             say_once_and_stop(error)
-        # Only the flag is set: taking a hook out while torch goes through its hooks would raise into the training.
+        # Only the flag is set: removing a hook while torch iterates over its hooks would raise into the training.
         self._off |= self._meter.silent and not self._keep_going
 
     def between_steps(self, call: Callable[[], None]) -> None:
-        """Call ours when no row is half measured: now, or after a coming measurement."""
+        """Call our function when no row is half measured: now, or after a later measurement."""
         if self._meter.idle and not self._early:
             self._later = None
             call()
@@ -168,6 +168,6 @@ class StepHooks:
         return self._steps[found[0]] if found else None
 
     def _skipped(self, optimizer: Optimizer) -> None:
-        """A step was left out: measure what made it so."""
+        """A step was skipped: measure the gradients that caused this."""
         index = next(i for i, one in enumerate(self._optimizers) if one is optimizer)
         self.guard(self._measure, index, skipped=1.0)

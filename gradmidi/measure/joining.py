@@ -56,7 +56,7 @@ class Roster:
 
     @property
     def open(self) -> bool:
-        """Whether layers can join: those that were chosen by name are what was wanted."""
+        """Whether layers can join: a choice by name is final."""
         return self._choice in ("auto", "all")
 
     @property
@@ -116,13 +116,13 @@ def updated_by(optimizers: Iterable[Optimizer]) -> list[nn.Parameter]:
 
 
 def joined(names: Sequence[str]) -> str:
-    """Subject and verb: ``fc was unfrozen or added to the optimizer``, of many layers the first ones."""
+    """Subject and verb: ``fc was unfrozen or added to the optimizer``, with only the first of many layers."""
     few = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     return f"{few} {'was' if len(names) == 1 else 'were'} unfrozen or added to the optimizer"
 
 
 def _unlike(name: str, taken: Sequence[str]) -> str:
-    """The name, numbered where it is taken: ``head (2)``."""
+    """The name, numbered if it is already in use: ``head (2)``."""
     number, free = 1, name
     while free in taken:
         number += 1
@@ -139,7 +139,7 @@ class JoinHooks:
     A step costs some 20 to 40 ns for each frozen parameter of the optimizers, nothing if there are none.
 
     Args:
-        given: the optimizers as the person has them, perhaps wrappers, and those inside.
+        given: the optimizers as the user has them, perhaps wrappers, and those inside.
         optimizers: whose steps are made.
         frozen: gives the parameters that may be unfrozen.
         then: must not raise.
@@ -165,14 +165,14 @@ class JoinHooks:
             self._then()
 
     def remove(self) -> None:
-        """Take everything out; may be called twice."""
+        """Remove everything; may be called twice."""
         for hook in self._hung:
             hook.remove()
         self._hung.clear()
 
 
 class WatchedAdding(StandIn):
-    """Stands in for ``optimizer.add_param_group`` and calls ``then`` after it."""
+    """Replaces ``optimizer.add_param_group`` and calls ``then`` after it."""
 
     def __init__(self, optimizer: Any, then: Callable[[], None]) -> None:
         self._then = then

@@ -42,7 +42,7 @@ def find_layers(
     parameters: str = "weights",
     updated: Iterable[nn.Parameter] | None = None,
 ) -> tuple[Layer, ...]:
-    """The layers of ``model``; each parameter belongs to the first layer that has it.
+    """The layers of ``model``; each parameter belongs to the first layer that contains it.
 
     A module that LoRA or another PEFT adapter adds to, or that is parametrized, is one layer under its own name. What
     wrappers put into names is left out: torch.compile's, DistributedDataParallel's, PEFT's.
@@ -51,14 +51,14 @@ def find_layers(
         model: any module; DistributedDataParallel and torch.compile around it, or inside, are looked through.
         layers: ``"auto"`` for every module that owns a trainable parameter of the wanted kind, in registration order;
             ``"all"`` for every module that owns one, frozen or not. Or names or globs (``["conv1", "blocks.*.fc"]``),
-            in the order given; one that fits only modules without parameters of their own takes each with everything
-            below it as one layer. Or a callable ``(name, module) -> bool``; a module that it picks counts with
+            in the order given; one that matches only modules without direct parameters makes each of them, with
+            everything below it, one layer. Or a callable ``(name, module) -> bool``; a module that it picks counts with
             everything below it.
         parameters: ``"weights"``, ``"biases"`` or ``"all"``.
         updated: with ``"auto"``, only parameters among these (the optimizers') count as trainable.
 
     Raises:
-        InputError: an unknown ``parameters``, a pattern that fits nothing, or nothing to measure.
+        InputError: an unknown ``parameters``, a pattern that matches nothing, or nothing to measure.
     """
     if parameters not in KINDS:
         raise InputError(f"parameters={parameters!r} is not one of {', '.join(map(repr, KINDS))}")
@@ -82,7 +82,7 @@ def find_layers(
 
 
 def _why(model: nn.Module, updated: Iterable[nn.Parameter] | None) -> str:
-    """Why nothing was found, as far as it is plain."""
+    """Why nothing was found, as far as is known."""
     held = set(map(id, model.parameters()))
     if updated is not None and held and not any(id(parameter) in held for parameter in updated):
         return f": it has none of its parameters; make it from those of this {type(model).__name__}"
@@ -92,17 +92,17 @@ def _why(model: nn.Module, updated: Iterable[nn.Parameter] | None) -> str:
 
 
 def chosen(owners: Sequence[Layer], layers: str | Sequence[str]) -> tuple[Layer, ...]:
-    """All of ``owners`` for ``"auto"``, or those that fit the names or globs, in the order given.
+    """All of ``owners`` for ``"auto"``, or those that match the names or globs, in the order given.
 
     Raises:
-        InputError: a pattern that fits nothing, or nothing to measure.
+        InputError: a pattern that matches nothing, or nothing to measure.
     """
     patterns = [layers] if isinstance(layers, str) else list(layers)
     picked: list[tuple[str, Sequence[nn.Parameter]]] = []
     for pattern in ["*"] if layers == "auto" else patterns:
         fitting = [layer for layer in owners if fnmatchcase(layer.name, pattern)]
         if not fitting:
-            raise InputError(f"no layer fits {pattern!r}; {_has(layer.name for layer in owners)}")
+            raise InputError(f"no layer matches {pattern!r}; {_has(layer.name for layer in owners)}")
         picked += fitting
     return _once(picked)
 
@@ -135,7 +135,7 @@ def _fitting(
     fitting = [(name, own) for name, own in owners if fnmatchcase(name or UNNAMED, pattern)]
     fitting = fitting or [(one.name, _all(one.module, kind)) for one in modules if fnmatchcase(one.name, pattern)]
     if not fitting:
-        raise InputError(f"no layer fits {pattern!r}; {_has(name for name, _ in owners)}")
+        raise InputError(f"no layer matches {pattern!r}; {_has(name for name, _ in owners)}")
     return fitting
 
 
@@ -157,7 +157,7 @@ def _once(picked: Iterable[tuple[str, Sequence[nn.Parameter]]]) -> tuple[Layer, 
 
 
 def check_model(model: Any) -> None:
-    """Refuse what is no module, such as a list of several.
+    """Refuse what is not a module, such as a list of several.
 
     Raises:
         InputError: it is not an ``nn.Module``; the message has the line to write.

@@ -41,9 +41,9 @@ class Meter:
 
     Attributes:
         steps: number of the next step.
-        notes: numbers that go with the next row.
+        notes: metrics of the next row.
         silent: True once ``on_step`` has failed; rows are then dropped, with one warning.
-        left_out: how many of the steps ``due`` left out.
+        left_out: how many steps ``due`` skipped.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Meter:
         return self._some_gradient or self.notes is not self._first_notes
 
     def note(self, values: Mapping[str, float | Tensor]) -> None:
-        """Numbers that go with the next row."""
+        """Log metrics of the next row."""
         for name, value in values.items():
             value = value.detach() if isinstance(value, Tensor) else value
             self.notes[name] = value if isinstance(value, Tensor) and not value.is_cpu else float(value)
@@ -118,7 +118,7 @@ class Meter:
         return source.reader.parameters if plain else None
 
     def flush(self) -> None:
-        """Hand over every row that is still on its way, also one that some sources are missing from; waits."""
+        """Deliver every row that is still on its way, including one that lacks some sources; waits."""
         if self._measured:
             self._close()
         self._deliver(wait=True)
@@ -128,7 +128,7 @@ class Meter:
         return self._sources[index].read({**self.notes, **scalars})
 
     def release(self, index: int, reading: Reading) -> None:
-        """Drop a reading that was started in vain."""
+        """Drop a reading that is not needed after all."""
         self._sources[index].reader.copies.take_back(reading)
 
     def _close(self) -> None:
@@ -173,7 +173,7 @@ class Meter:
 
 
 def say_once_and_stop(error: Exception) -> None:
-    """The one warning that stands for an error of ours."""
+    """Warn once about an internal error."""
     warn(f"gradmidi stopped measuring, the training continues: {type(error).__name__}: {error}")
 
 
@@ -187,7 +187,7 @@ class OptimizerPart:
         needs_rates: whether the layers' learning rates come along.
 
     Attributes:
-        positions: (K,) where the optimizer's parameters stand among all P.
+        positions: (K,) positions of the optimizer's parameters among all P.
     """
 
     def __init__(self, optimizer: Optimizer, layers: Sequence[Layer], terms: Sequence[str], needs_rates: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a person would call a module: its path without what wrappers, adapters and parametrizations put into it."""
+"""The natural name of a module: its path without what wrappers, adapters and parametrizations add to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-# What torch.compile, (Distributed)DataParallel, FSDP and activation checkpointing put in front of a module's own name.
+# What torch.compile, (Distributed)DataParallel, FSDP and activation checkpointing put in front of a module's name.
 WRAPPERS = frozenset({"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 
 UNNAMED = "model"  # what a model is called that is itself the layer
@@ -33,7 +33,7 @@ class Named(NamedTuple):
 
 
 def named_modules(model: nn.Module) -> list[Named]:
-    """Every module, with the name that the person gave it, or the full path where two would be called the same."""
+    """Every module, with the name that the user gave it, or the full path if two would have the same name."""
     modules = dict(model.named_modules())
     hidden = _hidden(modules)
     plain = {path: _without(path, hidden) for path in modules}
@@ -52,7 +52,7 @@ def tensor_name(path: str) -> str:
 
 
 def _hidden(modules: dict[str, nn.Module]) -> set[str]:
-    """Paths whose last part a person would leave out."""
+    """Paths whose last part is omitted from names."""
     adapters = {name for module in modules.values() for name in _adapters(module)}
     hidden: set[str] = set()
     for path in modules:

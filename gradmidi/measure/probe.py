@@ -29,13 +29,13 @@ __all__ = ["GradientProbe", "StepNorms"]
 class GradientProbe:
     """Calls ``on_step`` with the gradient norm of every layer at each step of ``optimizer``.
 
-    Attaches at construction; :meth:`detach`, or leaving it as a context manager, takes every hook away again. On the
+    Attaches at construction; :meth:`detach`, or leaving it as a context manager, removes every hook again. On the
     CPU ``on_step`` runs inside ``optimizer.step()``, before the weights change. On CUDA the row is copied without
     waiting for the device, and arrives at a later step or at :meth:`flush`.
 
     Never changes gradients, weights or random state, and never raises into the training: if measuring or ``on_step``
-    fails, one :class:`TrainingWarning` says so and the probe is off. A set-up in which no right number can be read
-    (the first FSDP, DeepSpeed ZeRO) gives such a warning and no rows.
+    fails, one :class:`TrainingWarning` says so and the probe is off. A setup in which no correct norm can be read
+    (FSDP1, DeepSpeed ZeRO) gives such a warning and no rows.
 
     Args:
         model: whose layers are measured; several networks go into an ``nn.ModuleDict``.
@@ -51,21 +51,21 @@ class GradientProbe:
         when: ``"after-clip"``, what the optimizer uses, or ``"before-clip"``, at the end of the backward pass.
         every: measure every so many steps, or a callable from the step to whether it is measured. With sharded
             parameters steps are counted from the attachment for this.
-        scaler: the GradScaler of automatic mixed precision. Plain and fused optimizers are measured rightly without
+        scaler: the GradScaler of automatic mixed precision. Plain and fused optimizers are measured correctly without
             it; with it, a step that a plain optimizer skipped gives a row too, marked ``skipped``, and
             ``"before-clip"`` gives unscaled norms.
         ranks: which processes of a distributed training receive rows: ``"first"``, rank 0, or ``"each"``, for
-            pipeline and expert parallelism, where a rank has layers of its own.
+            pipeline and expert parallelism, where each rank has different layers.
 
     Attributes:
         layers: names of the L layers.
         on_join: called with the names of layers that join the training under ``"auto"`` or ``"all"``: unfrozen, or
             added to the optimizer. If it returns True they are measured, and rows are longer from then on; otherwise,
             and as long as it is None, they are not.
-        metrics: names of the numbers that every row carries in its ``metrics``, beside those noted.
+        metrics: names of the numbers that every row has in its ``metrics``, besides those noted.
 
-    Cost: a measured step takes one fused norm call a device and dtype, one stack and one copy a device; under FSDP2
-    one collective more, in which every rank has to join. Nothing while detached.
+    Cost: a measured step takes one fused norm call per device and dtype, one stack and one copy per device; under FSDP2
+    one more collective, in which every rank has to join. Nothing while detached.
 
     Raises:
         InputError: the model is not one module, nothing to measure, an unknown layer or option, or ``"before-clip"``
@@ -89,7 +89,7 @@ class GradientProbe:
         check_model(model)
         self._records = records_here(ranks)
         if when not in WHEN:
-            raise InputError(f"when={when!r} is none of {', '.join(map(repr, WHEN))}")
+            raise InputError(f"when={when!r} is not one of {', '.join(map(repr, WHEN))}")
         given = optimizer if isinstance(optimizer, Sequence) else [optimizer]
         optimizers = [raw_optimizer(one) for one in given]
         # Accelerate's wrapper around the optimizer knows the scaler.
@@ -128,7 +128,7 @@ class GradientProbe:
         self._scene = Scene(model, optimizers, everything, versions_of(everything), 0, 0)
         self._obstacle = obstacle(model, everything)
         if self._obstacle:
-            warn(f"gradmidi cannot measure this training, which goes on without: {self._obstacle}")
+            warn(f"gradmidi cannot measure this training, which continues without it: {self._obstacle}")
         self._hang()
 
     def _make_maker(self) -> RowMaker:
@@ -171,7 +171,7 @@ class GradientProbe:
         return lambda row: on_step(narrowed(row, self._roster.layers, len(self.layers)))
 
     def _join(self, names: Sequence[str]) -> bool:
-        """Whether the receiver of the rows has room for these layers; said here if nobody else can."""
+        """Whether the receiver of the rows has room for these layers; warns if nothing else does."""
         if self.on_join is not None:
             return self.on_join(names)
         if self._records:
@@ -179,15 +179,15 @@ class GradientProbe:
         return False
 
     def attach(self) -> None:
-        """Hook into the optimizers; does nothing if already attached. Steps are counted on."""
+        """Hook into the optimizers; does nothing if already attached. The step count continues."""
         if self._hooks is None:
             self._hang()
             self._look()
 
     def _hang(self) -> None:
-        # A rank that does not record has nothing to do, unless it holds a part of the parameters.
+        # A rank that does not record has nothing to do, unless it holds shards of the parameters.
         if not self._obstacle and (self._sharded or self._records):
-            if self._roster.open:  # before the hooks that measure, so that what is unfrozen is heard at once
+            if self._roster.open:  # before the hooks that measure, so that what is unfrozen is measured immediately
                 self._joining = self._make_join_hooks()
             self._hooks = self._make_hooks()
 
@@ -197,13 +197,13 @@ class GradientProbe:
         return self._meter.steps - self._first
 
     def count_from(self, step: int) -> None:
-        """Give the next step this number, as where a training is resumed; to be called before the first one."""
+        """Set the number of the next step, for a resumed training; to be called before the first step."""
         self._first = self._meter.steps = step
 
     def note(self, **values: float | Tensor) -> None:
-        """Numbers (floats or 0-d tensors) that go with the next step as its metrics; on CUDA without waiting for it.
+        """Log numbers (floats or 0-d tensors) as metrics of the next step; on CUDA without synchronising.
 
-        Call it before ``optimizer.step()``. What is noted for a step that ``every`` leaves out is dropped.
+        Call it before ``optimizer.step()``. What is noted for a step that ``every`` skips is dropped.
         """
         self._meter.note(values)
 
@@ -213,7 +213,7 @@ class GradientProbe:
             self._hooks.guard(self._meter.flush)
 
     def detach(self) -> None:
-        """Deliver what is on its way and take every hook away; may be called twice."""
+        """Deliver what is on its way and remove every hook; may be called twice."""
         if self._hooks is not None:
             self.flush()
             for hooks in (self._hooks, self._joining):
@@ -228,7 +228,7 @@ class GradientProbe:
         return () if newcomers is None else tuple(layer.name for layer in newcomers.new)
 
     def silence(self) -> str | None:
-        """Why no gradient was heard at any step so far, as a sentence; None if one was, or if that has been said."""
+        """Why no gradient was measured so far, as a sentence; None if one was, or if that has been reported."""
         failed = self._failed if self._hooks is None else self._hooks.off
         if self._meter.heard or failed or self._obstacle or not self._records:
             return None

@@ -1,4 +1,4 @@
-"""What can be measured: one table of formulas, from numbers that were read on the device to a value per layer."""
+"""What can be measured: one table of formulas, from numbers that were read on the device to one value per layer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Quantity(NamedTuple):
         formula: gives the values: (L,), or (1,) for one per step.
         terms: names in :data:`gradmidi.measure.terms.TERMS` that have to be read from the device.
         needs_rates: whether the formula uses the layers' learning rates.
-        per_layer: True for a value per layer, False for one per step.
+        per_layer: True for one value per layer, False for one per step.
     """
 
     meaning: str
@@ -98,9 +98,9 @@ QUANTITIES: dict[str, Quantity] = {
         terms=("weight_norm",),
     ),
     "update_ratio": Quantity(
-        "learning rate × gradient norm / weight norm: how large a step is beside the weights that it changes. For SGD "
-        "without momentum it is the true relative change, and around 1e-3 is usually healthy; for adaptive optimizers "
-        "it is what SGD would do with the same learning rate",
+        "learning rate × gradient norm / weight norm: how large a step is relative to the weights that it changes. "
+        "For SGD without momentum it is the true relative change, and around 1e-3 is usually healthy; for adaptive "
+        "optimizers it is what SGD would do with the same learning rate",
         "two fused norms, of gradients and of weights",
         lambda seen: seen.rates * seen.terms["grad_norm"] / seen.scale / seen.terms["weight_norm"],
         terms=("grad_norm", "weight_norm"),
@@ -131,13 +131,13 @@ QUANTITIES: dict[str, Quantity] = {
         "gradient's covariance / squared norm of the true gradient. Multiply by the batch size for the critical batch "
         "size in examples. Holds while the weights change little from step to step; nan until two gradients were "
         "seen, or while the estimate of the true gradient's norm is not positive",
-        "that of cosine",
+        "the same as cosine",
         _noise_scale,
         terms=("grad_norm", "product"),
     ),
     "learning_rate": Quantity(
         "the first layer's learning rate, as the schedule has it at the step",
-        "none worth naming",
+        "negligible",
         lambda seen: seen.rates[:1],
         needs_rates=True,
         per_layer=False,
@@ -162,5 +162,5 @@ def quantities_named(names: Sequence[str]) -> list[Quantity]:
             raise InputError(f"there is no quantity {name!r}; there are {', '.join(QUANTITIES)}")
     if not names or not QUANTITIES[names[0]].per_layer:
         fitting = ", ".join(name for name, quantity in QUANTITIES.items() if quantity.per_layer)
-        raise InputError(f"the first quantity is the one that is heard and needs a value per layer: {fitting}")
+        raise InputError(f"the first quantity becomes the notes and needs a value per layer: {fitting}")
     return [QUANTITIES[name] for name in names]

@@ -1,9 +1,9 @@
-"""The usual case without detours: one optimizer, one weight a layer, all float32 on the CPU.
+"""The fast path of the usual case: one optimizer, one weight per layer, all float32 on the CPU.
 
-After a backward pass nothing of ours is in the processor's caches, so that on a small net every further Python function
-and object costs as much as a norm does. Here a step is one function that has torch write the norms straight into the
-row that is handed on; a row that its receiver did not keep is written anew at the next step. Whatever is unusual goes
-the general way.
+After a backward pass none of our code is in the processor's caches, so that on a small net every further Python
+function and object costs as much as a norm does. Here a step is one function that has torch write the norms straight
+into the row that is handed on; a row that its receiver did not keep is overwritten at the next step. Everything else
+takes the general path.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from gradmidi.measure.meter import Meter
 from gradmidi.measure.row import StepNorms
 
-OURS = 3  # references to a row that nobody kept: the hook's, the tensor's over it, and that of the call that counts
+OURS = 3  # references to a row that was not kept: the hook's, the tensor's over it, and that of the call that counts
 
 Places = list[tuple[nn.Parameter, Tensor]]
 Hook = Callable[[Optimizer, tuple[Any, ...], dict[str, Any]], Any]
@@ -32,19 +32,19 @@ def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) 
     """A step hook for parameters that all have a dense float32 gradient on the CPU.
 
     Args:
-        parameters: L of them, one a layer.
+        parameters: L of them, one per layer.
         meter: what counts the steps and receives the rows.
-        general: the hook for everything else. It is the only one from the first step on in which the gradients are of
-            another kind, or in which nobody could take the row. It alone may be called while a step is compiled.
+        general: the hook for everything else. It takes over at the first step in which the gradients are of
+            another kind, or in which no row can be received. Only it may be called while a step is compiled.
 
     Returns:
         The hook, and what gives it other parameters; with None everything is left to ``general`` from then on.
     """
-    # A call a layer, because the fused one makes L tensors that would have to be read one by one.
+    # One call per layer, because the fused one makes L tensors that would have to be read one by one.
     norm, compiling = torch.linalg.vector_norm, torch.compiler.is_dynamo_compiling
     on_step, no_gaps = meter.on_step, meter.maker.no_gaps
     norms, places = _row(parameters)
-    ours_alone = min(getrefcount(norms), OURS)  # a debugger may hold one more just now
+    ours_alone = min(getrefcount(norms), OURS)  # a debugger may hold one more
     keeps = False
     usual = True
 
@@ -84,6 +84,6 @@ def quick_hook(parameters: Sequence[nn.Parameter], meter: Meter, general: Hook) 
 
 
 def _row(parameters: Sequence[nn.Parameter]) -> tuple[NDArray[np.float32], Places]:
-    """An array (L,) for the norms, and the place in it for the norm of each parameter's gradient."""
+    """An array (L,) for the norms, and a view of it for the norm of each parameter's gradient."""
     norms = np.zeros(len(parameters), dtype=np.float32)
     return norms, list(zip(parameters, torch.from_numpy(norms).unbind(), strict=True))

@@ -1,4 +1,4 @@
-"""From parameters to one row of numbers on the host: fused calls, one stack and one copy a device, no waiting."""
+"""From parameters to one row of numbers on the host: fused calls, one stack and one copy per device, no waiting."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _buffer(row: Tensor) -> Buffer:
 
 
 class LocalReader:
-    """Reads parameters that are whole in this process, on any number of devices and in any dtypes.
+    """Reads parameters that are not sharded, on any number of devices and in any dtypes.
 
     Args:
         parameters: the P tensors, in the order of the row.

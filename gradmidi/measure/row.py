@@ -16,7 +16,7 @@ from gradmidi.recording.row import Row, no_gaps
 RATE = "rate of "  # a scalar with this prefix is the learning rate of the layer named behind it
 
 
-StepNorms = Row  # the name that it has had in people's receivers
+StepNorms = Row  # its earlier name, which users' receivers may import
 
 
 def widened(row: Row, count: int) -> Row:
@@ -25,7 +25,7 @@ def widened(row: Row, count: int) -> Row:
 
 
 def narrowed(row: StepNorms, layers: Sequence[Layer], count: int) -> StepNorms:
-    """The row with the first ``count`` of its layers alone and without the others' quantities; the same row if none."""
+    """The row with only the first ``count`` of its layers and quantities; the same row if it has no others."""
     if len(row.norms) <= count:
         return row
     others = tuple(f" {layer.name}" for layer in layers[count:])
@@ -41,7 +41,7 @@ class RowMaker:
         terms: what the readings have to hold, in order.
         metrics: names of the numbers that further quantities add to each row.
         no_gaps: (L,) all False; may not be written to, as many rows share it.
-        plain: True if a row is one parameter's norm a layer and nothing else, which needs no joining.
+        plain: True if a row is just one parameter's norm per layer, which needs no joining.
     """
 
     def __init__(self, layers: Sequence[Layer], quantities: Sequence[str]) -> None:

@@ -15,13 +15,13 @@ from gradmidi.measure.reading import HostCopies, Reading, stored_values
 from gradmidi.measure.terms import TERMS, Batch
 from gradmidi.saying import warn
 
-SAME = 1e-3  # how far the gradients of a parameter that every rank has whole may differ, as a share of their size
+SAME = 1e-3  # relative difference allowed between the gradients of a replicated parameter
 
 
 class _Reduction(NamedTuple):
-    """One collective: its process group and the columns of the parameters that are split over that group.
+    """One collective: its process group and the columns of the parameters that are sharded over that group.
 
-    What is whole on every rank of the group stays as this rank measured it, so that nothing is counted twice.
+    What is replicated on the group stays as this rank measured it, so that nothing is counted twice.
     """
 
     group: dist.ProcessGroup
@@ -35,12 +35,12 @@ class ShardedReader:
     each of them. A rank that fails to read still joins, with nan, because the others' trainings would wait for it.
 
     Args:
-        parameters: the P tensors, DTensors or whole ones.
+        parameters: the P tensors, DTensors or not.
         terms: names in :data:`gradmidi.measure.terms.TERMS`.
 
     Attributes:
         differs: whether parameters that are no DTensors had other gradients on another rank at the first reading:
-            experts, say, that each rank has of its own. Then this rank's are in the reading.
+            experts, for example, that differ by rank. Then this rank's are in the reading.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], terms: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ def _device_of(parameter: Any) -> torch.device:
 
 
 def _groups_of(parameter: Any) -> list[dist.ProcessGroup]:
-    """The groups of at least two ranks over which a parameter is split; none for one that is whole, or elsewhere."""
+    """The groups of at least two ranks over which a parameter is split; none if it is replicated or elsewhere."""
     if not is_sharded(parameter) or parameter.device_mesh.get_coordinate() is None:
         return []
     mesh = parameter.device_mesh

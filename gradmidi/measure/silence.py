@@ -1,4 +1,4 @@
-"""Why a probe heard nothing: what can be found out afterwards, without having watched anything during the training."""
+"""Why a probe measured nothing: what can be found out afterwards, without observing anything during training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scene(NamedTuple):
         parameters: those whose gradients were to be measured.
         versions: of the parameters when the probe was attached; see :func:`versions_of`.
         steps: how many steps were seen.
-        left_out: how many of them ``every`` left out.
+        left_out: how many of them ``every`` skipped.
     """
 
     model: nn.Module
@@ -40,13 +40,13 @@ def versions_of(parameters: Sequence[Tensor]) -> list[int]:
 
 
 def why_silent(scene: Scene) -> str:
-    """Why no gradient was heard at any step, as a sentence for a person."""
+    """Why no gradient was measured at any step, as a sentence."""
     return next(said for cause in CAUSES if (said := cause(scene)))
 
 
 def _left_out(scene: Scene) -> str | None:
     if scene.steps and scene.left_out == scene.steps:
-        return f"every= leaves out each of its {scene.steps} steps"
+        return f"every= skips each of its {scene.steps} steps"
     return None
 
 
@@ -73,7 +73,7 @@ def _gradients_none(scene: Scene) -> str | None:
 
 
 def _another_optimizer(scene: Scene) -> str | None:
-    """One that holds the same parameters: made anew after listen(), most likely."""
+    """Another optimizer with the same parameters: most likely recreated after listen()."""
     wanted = set(map(id, scene.parameters))
     ours = set(map(id, scene.optimizers))
     others = [
@@ -86,12 +86,12 @@ def _another_optimizer(scene: Scene) -> str | None:
     names = ", ".join(dict.fromkeys(type(one).__name__ for one in others))
     return (
         f"{_names(scene)}.step() was never called, and another optimizer ({names}) has the same parameters. If it was "
-        f"made anew, {AGAIN}; several optimizers are given as a list"
+        f"recreated, {AGAIN}; several optimizers are given as a list"
     )
 
 
 def _own_steps(scene: Scene) -> str | None:
-    """As SAM has: ``first_step`` and ``second_step``, where no optimizer inside could be found."""
+    """As in SAM: ``first_step`` and ``second_step``, where no optimizer inside could be found."""
     odd = [one for one in scene.optimizers if hasattr(one, "first_step") and hasattr(one, "second_step")]
     if not odd:
         return None

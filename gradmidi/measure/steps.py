@@ -1,6 +1,6 @@
 """Where in an optimizer step its gradients are final: before it, after its closure, or before any clipping.
 
-And how one is told of it: the end of a backward pass, and what stands in for a method of someone else's object.
+And how this is noticed: the end of a backward pass, and a replacement for a method of another library's object.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def after_first_call(closure: Callable[..., Any], then: Callable[[], None]) -> C
 
     def measured(*args: Any, **kwargs: Any) -> Any:
         nonlocal called
-        # LBFGS evaluates its closure with gradients enabled, whatever the mode around it; so does this pass through.
+        # LBFGS evaluates its closure with gradients enabled, whatever the mode around it; this wrapper does the same.
         result = closure(*args, **kwargs)
         if not called:
             called = True
@@ -124,7 +124,7 @@ class AfterBackward:
             _at_end_of_backward(self._finished)
 
     def _finished(self) -> None:
-        # DistributedDataParallel queues its averaging during the pass, so behind us: stand in line once more.
+        # DistributedDataParallel queues its averaging during the pass, so after us: queue once more.
         _at_end_of_backward(self._then)
 
 
@@ -133,9 +133,9 @@ def _at_end_of_backward(call: Callable[[], None]) -> None:
 
 
 class StandIn:
-    """Hangs itself over ``owner.name``; a subclass is called in its place and calls :attr:`own`.
+    """Replaces ``owner.name``; a subclass is called in its place and calls :attr:`own`.
 
-    Several may be hung one over the other, and removed in any order. Pickles as the owner's own method, so that the
+    Several may replace one another, and be removed in any order. Pickles as the owner's own method, so that the
     owner can be saved meanwhile.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What is computed on the device: one number a parameter for each term, joined over shards and over a layer."""
+"""What is computed on the device: one number per parameter for each term, joined over shards and over a layer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Norms are accumulated in float32 where the tensor is narrower or as wide. Wider and complex ones keep their own
-# type, because torch refuses to narrow.
+# Norms are accumulated in float32 for dtypes up to 32 bits. Wider and complex ones keep their own
+# dtype, because torch refuses to narrow.
 NORM_DTYPE = {torch.float16: torch.float32, torch.bfloat16: torch.float32, torch.float32: torch.float32}
 
 
@@ -19,7 +19,7 @@ class Batch(NamedTuple):
     """Parameters that one fused call can take together: equal dtype and device.
 
     Attributes:
-        positions: where the K parameters stand in the reader's row.
+        positions: of the K parameters in the reader's row.
         grads: K gradients; of a sparse one the values only.
         weights: the K parameters themselves.
     """
@@ -33,10 +33,10 @@ Compute = Callable[[Batch], Sequence[Tensor]]
 
 
 class Term(NamedTuple):
-    """A number a parameter.
+    """One number per parameter.
 
     Attributes:
-        make: gives a fresh computation: a batch of K parameters → K real 0-d tensors on their device.
+        make: returns a new computation: a batch of K parameters → K real 0-d tensors on their device.
         join: how numbers of shards or of one layer's parameters become one, a key of :data:`JOINS`.
     """
 
@@ -63,7 +63,7 @@ def nonzeros(batch: Batch) -> Sequence[Tensor]:
 
 
 def sizes(batch: Batch) -> Sequence[Tensor]:
-    # Full like this, a fused fill, because a tensor made from a Python number would wait for the device.
+    # A fused fill, because a tensor made from a Python number would wait for the device.
     return [torch.full((), float(w.numel()), device=w.device) for w in batch.weights]
 
 

@@ -1,4 +1,4 @@
-"""Listens to the trainings of a script that knows nothing of it; what `gradmidi run` starts in its processes."""
+"""Listens to the trainings of a script without its knowledge; what `gradmidi run` starts in its processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AutoListener:
         atexit.register(self._end)
 
     def hear(self, optimizer: Optimizer) -> None:
-        """To be called before every step of every optimizer; the first one is measured already."""
+        """Called before every step of every optimizer; the first step is already measured."""
         if optimizer in self._known:
             return
         self._known.add(optimizer)
@@ -46,7 +46,7 @@ class AutoListener:
     def _attach(self, optimizers: list[Optimizer]) -> None:
         self._known.update(optimizers)
         if any(is_sharded(p) for one in optimizers for group in one.param_groups for p in group["params"]):
-            # A true norm needs every rank, and whether each of them runs under gradmidi nobody knows: it would hang.
+            # A correct norm needs every rank; if one of them does not run under gradmidi, the others would hang.
             raise RuntimeError("its parameters are sharded; use gradmidi.listen on every rank")
         self._sessions.add(_session(self._handover, optimizers, claim_number()))
 
@@ -62,7 +62,7 @@ class UnattendedSession(Session):
     join_remedy = 'gradmidi.listen(..., layers="all") in the script takes every layer from the start'
 
     def __del__(self) -> None:
-        # On CUDA the last rows are still on their way; a port has to hear the end of its notes.
+        # On CUDA the last rows are still on their way; a port has to receive the ends of its notes.
         if not getattr(self, "_over", True):
             self.detach()
 
@@ -83,7 +83,7 @@ def _session(handover: Handover, optimizers: list[Optimizer], number: int) -> Un
     except InputError as error:
         if handover.existing != "append":
             raise
-        told.append(str(error))  # the script has begun: better heard in a file of its own than not at all
+        told.append(str(error))  # the script has begun: better recorded in another file than not at all
         session = begin(existing="keep")
     tell_of(number, told)
     if handover.live is not None and number == 1:

@@ -39,7 +39,7 @@ class Handover(NamedTuple):
 
 
 def give(handover: Handover, folder: Path) -> dict[str, str]:
-    """Leave the handover in an empty folder; gives the environment in which the script has to be started."""
+    """Write the handover to an empty folder; returns the environment in which to start the script."""
     (folder / SETTINGS).write_bytes(pickle.dumps(handover))
     before = os.environ.get("PYTHONPATH")
     python_path = os.pathsep.join([str(STARTUP), *([before] if before else [])])
@@ -65,7 +65,7 @@ def claim_number() -> int:
 
 
 def tell_of(number: int, notices: Sequence[str]) -> None:
-    """Say that the file of a claimed number was begun, and what a person should know about it."""
+    """Report that the file of a claimed number was started, and what the user should know about it."""
     (_folder() / f"{CLAIM}{number}").write_text(json.dumps(list(notices)))
 
 

@@ -293,7 +293,7 @@ def test_another_sitecustomize_and_python_path_still_work(script, run_cli, tmp_p
 def test_a_program_without_a_training_keeps_its_exit_code(run_cli):
     done = run_cli("run", "--", "sh", "-c", "echo hello; exit 7")
     assert (done.returncode, done.stdout) == (7, "hello\n")
-    assert done.stderr.startswith("gradmidi run: no optimizer step was heard")
+    assert done.stderr.startswith("gradmidi run: no optimizer step was recorded")
 
 
 def test_a_recording_that_cannot_be_written_leaves_the_training_alone(script, run_cli, tmp_path):
@@ -407,7 +407,7 @@ def test_two_runs_at_once_never_share_a_file(script, tmp_path):
         second = subprocess.run([*command[:-1], "short.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert second.returncode == 0
         assert second.stderr.count("is being recorded to by process") == 1
-        assert "no optimizer step was heard" in second.stderr
+        assert "no optimizer step was recorded" in second.stderr
     finally:
         first.terminate()
         first.wait(60)

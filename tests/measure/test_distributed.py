@@ -280,11 +280,11 @@ def test_run_declines_what_is_sharded_and_makes_no_rank_wait(two_ranks: list[dic
 
 
 HELD = {
-    "pipeline_under_run": "rank 0 alone, which holds 1 of the pipeline's 2 stages; call gradmidi.listen(",
-    "pipeline": "rank 0 alone, which holds 1 of the pipeline's 2 stages; ",
-    "averaged_by_hand": "rank 0 alone and its 3 layers; if other ranks hold other layers",
-    "experts_beside_ddp": "rank 0 alone and its 3 layers; if other ranks hold other layers",
-    "experts_beside_fsdp2": "rank 0 alone, though weights that are not sharded have other gradients on other ranks",
+    "pipeline_under_run": "only rank 0, which holds 1 of the pipeline's 2 stages; call gradmidi.listen(",
+    "pipeline": "only rank 0, which holds 1 of the pipeline's 2 stages; ",
+    "averaged_by_hand": "only rank 0 and its 3 layers; if other ranks hold other layers",
+    "experts_beside_ddp": "only rank 0 and its 3 layers; if other ranks hold other layers",
+    "experts_beside_fsdp2": "only rank 0, though weights that are not sharded have other gradients on other ranks",
 }
 WHOLE = (
     *("ddp", "ddp_before_clip", "ddp_around_it_later", "fsdp2", "fsdp2_partly"),

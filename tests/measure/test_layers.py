@@ -95,7 +95,7 @@ def test_names_that_would_coincide_keep_their_paths() -> None:
 
 @pytest.mark.parametrize(
     ("args", "message"),
-    [(("nine",), "no layer fits 'nine'; the model has 0, 2"), (("auto", "few"), "'few'"), (([],), "no weights")],
+    [(("nine",), "no layer matches 'nine'; the model has 0, 2"), (("auto", "few"), "'few'"), (([],), "no weights")],
 )
 def test_bad_choices(args: tuple[Any, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -103,7 +103,7 @@ def test_bad_choices(args: tuple[Any, ...], message: str) -> None:
 
 
 def test_a_model_that_is_itself_the_layer_has_a_name_to_ask_for() -> None:
-    with pytest.raises(InputError, match="no layer fits 'conv\\*'; the model has model"):
+    with pytest.raises(InputError, match="no layer matches 'conv\\*'; the model has model"):
         find_layers(nn.Linear(3, 1), ["conv*"])
     assert [layer.name for layer in find_layers(nn.Linear(3, 1), ["model"])] == ["model"]
 

@@ -456,7 +456,7 @@ def test_every_and_a_schedule() -> None:
         ({"quantities": ["speed"]}, "no quantity"),
         ({"quantities": ["loss"]}, "value per layer"),
         ({"parameters": "some"}, "weights"),
-        ({"layers": ["conv9"]}, "no layer fits"),
+        ({"layers": ["conv9"]}, "no layer matches"),
     ],
 )
 def test_bad_options_say_what_is_wrong_and_leave_no_hook(options: dict[str, Any], message: str) -> None:

@@ -125,7 +125,7 @@ def test_steps_that_every_leaves_out() -> None:
     optimizer = sgd(model)
     session = listen(model, optimizer, every=lambda step: False)
     train(model, optimizer, 3)
-    with pytest.warns(TrainingWarning, match="every= leaves out each of its 3 steps"):
+    with pytest.warns(TrainingWarning, match="every= skips each of its 3 steps"):
         session.detach()
 
 

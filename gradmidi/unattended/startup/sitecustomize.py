@@ -68,7 +68,7 @@ def _listener() -> Callable[[Any], None]:
 
         return AutoListener().hear
     except Exception as error:
-        _say(f"{sys.executable} cannot load gradmidi ({error}); the training continues unheard")
+        _say(f"{sys.executable} cannot load gradmidi ({error}); the training continues without it")
         return lambda optimizer: None
 
 
@@ -77,7 +77,7 @@ def _say(text: str) -> None:
 
 
 def run_the_next_sitecustomize() -> None:
-    """The one that Python would have imported if ours were not in front."""
+    """The sitecustomize that Python would have imported if ours were not first."""
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != here]
     ours = sys.modules.pop("sitecustomize")
