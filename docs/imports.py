@@ -104,7 +104,7 @@ def drawing() -> str:
     top = max(floor.values())
     rows = {level: sorted(room for room in floor if floor[room] == level) for level in range(top, 0, -1)}
     width = 2 * MARGIN + max(len(row) for row in rows.values()) * (BOX[0] + GAP) - GAP
-    place = {}
+    place: dict[str, tuple[float, float]] = {}
     for level, row in rows.items():
         left = (width - len(row) * (BOX[0] + GAP) + GAP) / 2
         place |= {room: (left + i * (BOX[0] + GAP), MARGIN + (top - level) * FLOOR) for i, room in enumerate(row)}

@@ -126,6 +126,10 @@ def test_the_public_host_is_the_one_of_the_project(name):
     assert found <= set(HOSTS)
 
 
+def test_the_citation_has_the_version_of_the_code():
+    assert f"\nversion: {gm.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
 def test_the_clips_are_small_and_sound():
     soundfile = pytest.importorskip("soundfile")
     clips = sorted((ROOT / "docs" / "clips").glob("*.mp3"))
