@@ -1,4 +1,4 @@
-"""The exceptions and warnings that are written for the person at the keyboard: one line each, safe to print."""
+"""The exceptions and warnings that are written for the user: one line each, safe to print."""
 
 from gradmidi.printable import printable
 
@@ -26,12 +26,12 @@ class MissingPartError(_Plain, RuntimeError):
 
 
 class TrainingWarning(_Plain, UserWarning):
-    """Said once when gradmidi switches itself off, or cannot measure, rather than disturb the training."""
+    """Issued once when gradmidi switches itself off, or cannot measure, rather than disturb the training."""
 
 
 class Notice(_Plain, UserWarning):
-    """Said once, through ``warnings``, of what gradmidi did with something of yours that it was not asked about.
+    """Issued once, through ``warnings``, about something that gradmidi did with your files without being asked.
 
-    Such as an earlier recording that is kept under another name. Nothing is wrong; silence it with
+    For example, an earlier recording was kept under another name. Nothing is wrong; silence it with
     ``warnings.simplefilter("ignore", gradmidi.Notice)``.
     """

@@ -1,4 +1,4 @@
-"""What is said to the person beside a training: as a warning, which never stops the training."""
+"""Messages to the user during a training: warnings, which never stop the training."""
 
 from __future__ import annotations
 

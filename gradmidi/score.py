@@ -24,12 +24,12 @@ HIGHEST = 127  # key, velocity
 PITCHED = -1  # in place of a drum
 UNKNOWN_STEP = -1
 SMALLEST, LARGEST = np.nextafter(0, 1), np.finfo(np.float64).max
-DEFAULT_TEMPO = 125.0  # BPM: at 480 ticks a quarter, 1 tick = 1 ms exactly
+DEFAULT_TEMPO = 125.0  # BPM: at 480 ticks per quarter note, 1 tick = 1 ms exactly
 
 
 @dataclass(frozen=True)
 class Voice:
-    """Who plays a layer.
+    """How a layer is played.
 
     Attributes:
         name: shown as the track's name, usually the layer's.
@@ -67,7 +67,7 @@ class Marks:
     Attributes:
         time: (M,) seconds.
         kind: (M,) str: ``step``, ``epoch``, ``loss``, ``nan``, ``inf``, ``explosion``, ``zero`` or ``resumed``.
-        text: (M,) str, for a person.
+        text: (M,) str, for people to read.
         step: (M,) int, the optimizer step; −1 where none is known.
         layer: (M,) str, the layer's name; empty where it is about the whole step.
     """
@@ -186,15 +186,15 @@ COLUMNS = tuple(column.name for column in fields(Notes))
 
 @dataclass(frozen=True, eq=False)
 class Score(Notes):
-    """Notes with who plays them and what is said meanwhile; the columns of the notes are those of :class:`Notes`.
+    """Notes with their voices and marks; the columns of the notes are those of :class:`Notes`.
 
     Attributes:
-        voices: who plays each layer. The last voice is the alarm's percussion if there is one.
+        voices: how each layer is played. The last voice is the alarm's percussion if there is one.
         marks: epochs, steps, losses and anomalies as timed text.
         length: seconds, the last rest included.
         held: True for drones: the last note of each voice may continue in a score that follows.
         title: shown as the piece's name.
-        about: what its pitches mean, such as the scale and the mapping, for a person to read.
+        about: what its pitches mean, such as the scale and the mapping, for people to read.
         tempo: BPM, for the bar lines of a DAW; it does not change the times above.
 
     Raises:
@@ -218,7 +218,7 @@ class Score(Notes):
             object.__setattr__(self, "drum", np.empty(0, dtype=np.int64))
 
     def _check(self) -> None:
-        """What every note has to fulfil; by the extremes of each column, as a live step has its score of few notes."""
+        """Check what every note has to satisfy, using the extremes of each column (a live step has few notes)."""
         if not 0 <= self.layer.min() <= self.layer.max() < len(self.voices):
             raise InputError(f"a score's layer must be an index of its {len(self.voices)} voices")
         if self.drum is None:

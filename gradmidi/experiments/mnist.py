@@ -40,7 +40,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
     if not there[name]:
-        raise InputError(f"--device {name}: this machine has none that torch can use; take --device cpu")
+        raise InputError(f"--device {name}: this machine has none that torch can use; use --device cpu")
     return torch.device(name)
 
 
@@ -103,7 +103,7 @@ def into(*sinks: RowSink) -> Callable[[nn.Module, torch.optim.Optimizer], Sessio
 
 
 def describe(settings: Settings, digits: Digits) -> dict[str, object]:
-    """What goes on top of the recording: how the run was made, and with which versions."""
+    """Metadata of the recording: how the run was made, and with which versions."""
     return {
         "title": f"MNIST, {settings.optimizer}, learning rate {settings.lr:g}, batch size {settings.batch_size}",
         "model": "Net (2 convolutions, 2 linear layers; Perone 2019)",

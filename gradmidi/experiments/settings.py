@@ -25,7 +25,7 @@ class Settings:
         optimizer: ``sgd`` or ``adam``.
         lr: learning rate, 0 or more.
         momentum: of SGD, from 0 up to 1; Adam has none.
-        batch_size: digits a step.
+        batch_size: digits per step.
         steps: optimizer steps.
         seed: of weights and of the order of the digits.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read within bounds, held by one writer; nothing of the system is trusted."""
+"""Files: written completely or not at all, read within limits, locked by one writer; nothing is trusted."""
 
 from gradmidi.files.whole import cannot_write, check_file, check_folder, open_raw, spool, whole_file
 

@@ -1,4 +1,4 @@
-"""Where a name leads before anything is written there, with the habits of ``cp`` and distrust in shared folders."""
+"""Where a path leads before anything is written there, as with ``cp`` but with caution in shared folders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROOT = 0
 
 
 class Destination(NamedTuple):
-    """The file that is meant by a name.
+    """The file that a path refers to.
 
     Attributes:
-        place: its own name, links followed; that of a stream is as it was given.
-        before: what is there already, None if nothing is.
-        direct: it has to be written into; any other is best replaced by a whole one.
+        place: its path with links followed; for a stream the path as given.
+        before: what exists there already, or None.
+        direct: it has to be written in place; any other file is replaced by a complete one.
     """
 
     place: Path
@@ -39,12 +39,12 @@ class Destination(NamedTuple):
 def find_destination(path: Path) -> Destination:
     """Where writing to ``path`` leads; makes nothing.
 
-    Links are followed that we or root made. Devices, FIFOs, files of several names and those whose owner or access
+    Links made by us or by root are followed. Devices, FIFOs, files of several names and those whose owner or access
     list a new file could not have are written into.
 
     Raises:
         InputError: a folder, a disk, a link to nothing, or another user's link or file in a shared folder.
-        OSError: the name, or what is there, does not let itself be written.
+        OSError: the path, or what is there, cannot be written.
     """
     _check_name(path)
     place = _follow(path)
@@ -122,7 +122,7 @@ def _is_planted(file: os.stat_result, folder: os.stat_result) -> bool:
 
 
 def _keeps_its_file(place: Path, before: os.stat_result, folder: os.stat_result) -> bool:
-    """Whether a new file under this name would not be the same to a person who looks at it.
+    """Whether replacing the file by a new one would lose something.
 
     Where all may write, a second name can be somebody's trap: there the name gets a new file.
     """

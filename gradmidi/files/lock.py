@@ -1,6 +1,6 @@
 """One writer for each file: a lock on the open file itself, which ends with its process, however that ends.
 
-Readers are free to read meanwhile. Where a file system knows no locks, as some network drives, there is none.
+Readers are free to read meanwhile. A file system without locks, as on some network drives, has no such protection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if sys.platform == "win32":
     FAR = 2**62  # a place in no file: Windows keeps readers away from bytes that are locked
 
     def lock(descriptor: int) -> bool:
-        """Take the lock of a file that is open for writing, without waiting; False where someone else has it."""
+        """Take the lock of a file that is open for writing, without waiting; False if someone else has it."""
         here = os.lseek(descriptor, 0, os.SEEK_CUR)
         os.lseek(descriptor, FAR, os.SEEK_SET)
         try:
@@ -65,7 +65,7 @@ def is_locked(path: Path) -> bool:
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Nobody else may write to the file while the block runs, where locks are known."""
+    """Keep others from writing to the file while the block runs, if locks are supported."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         lock(descriptor)
@@ -75,7 +75,7 @@ def held(path: Path) -> Iterator[None]:
 
 
 def holder(path: Path) -> str:
-    """Who has the lock, for a person: ``process 4242`` where the system tells."""
+    """The owner of the lock in words: ``process 4242`` if the system says so."""
     with suppress(OSError):
         place = str(path.resolve())
         for process in Path("/proc").glob("[0-9]*"):

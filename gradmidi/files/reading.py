@@ -1,4 +1,4 @@
-"""What a reader reads: a file, or what comes through a pipe, kept so that it can be read again; never a device.
+"""Sources of readers: a file, or the contents of a pipe, kept so that it can be read again; never a device.
 
 Every reader of a recording or of a log starts here, so that ``-``, ``<(cat norms.csv)``, a FIFO, ``/dev/zero``, a name
 with a NUL and a disk that fails are treated alike, with one line for each failure.
@@ -22,10 +22,10 @@ from gradmidi.errors import InputError
 STDIN = "-"
 STDIN_NAME = "standard input"
 IN_MEMORY = 2**24  # bytes of a pipe that are kept in memory; more go to a temporary file
-MOST_PIPED = 2**30  # bytes taken from a pipe, so that one without end fills no disk
+MOST_PIPED = 2**30  # bytes read from a pipe, so that an endless one does not fill the disk
 CHUNK = 2**20
-WRITER_SECONDS = 10.0  # s that a FIFO may stand there without anyone who writes into it
-# What is refused, by its kind of file; each is endless, or waits for a person.
+WRITER_SECONDS = 10.0  # s to wait for a writer of a FIFO
+# Kinds of files that are refused; each is endless, or waits for input.
 REFUSED = ((stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"), (stat.S_ISSOCK, "a socket"))
 
 
@@ -111,7 +111,7 @@ def _expanded(name: str) -> Path:
 
 
 def _copy_of(name: str, chunks: Iterator[bytes]) -> BinaryIO:
-    """All that comes through a pipe, in memory while it is little.
+    """The contents of a pipe, in memory as long as they are small.
 
     Raises:
         InputError: it is too much, nobody writes, or the system fails.
@@ -132,7 +132,7 @@ def _copy_of(name: str, chunks: Iterator[bytes]) -> BinaryIO:
 
 
 def _from_fifo(path: Path, name: str) -> Iterator[bytes]:
-    """What others write into a FIFO until the last of them leaves; waits for the first one, but not for ever."""
+    """What others write into a FIFO until the last of them leaves; waits for the first one, but not forever."""
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         ready = select.poll()
@@ -142,7 +142,7 @@ def _from_fifo(path: Path, name: str) -> Iterator[bytes]:
             is_ready = bool(ready.poll(50))
             try:
                 chunk = os.read(pipe, CHUNK)
-            except BlockingIOError:  # somebody has it open, and has nothing yet
+            except BlockingIOError:  # a writer has it open, but has written nothing yet
                 end = math.inf
                 continue
             if chunk:

@@ -1,4 +1,4 @@
-"""Small files that a person wrote, as bytes, text or a TOML table; errors name the file and what it should be."""
+"""Small files written by people, as bytes, text or a TOML table; errors name the file and what it should be."""
 
 from __future__ import annotations
 

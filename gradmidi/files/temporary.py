@@ -1,6 +1,7 @@
-"""Temporary files beside the ones to come: nobody can guess their names, and the next one removes a killed one.
+"""Temporary files next to their targets, with unguessable names; leftovers of killed processes are removed.
 
-A file is locked for as long as its writer lives. What bears our name, belongs to us and is not locked is a leftover.
+A file is locked for as long as its writer lives. A file with our prefix that belongs to us and is not locked is a
+leftover.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import BinaryIO
 
 PREFIX, ENDING = ".gradmidi-", ".part"
 _OURS = re.compile(re.escape(PREFIX) + "[0-9a-f]{16}" + re.escape(ENDING))
-_ATTEMPTS = 50  # to lock a new file; more are a sign of somebody who takes every lock, which harms nobody
+_ATTEMPTS = 50  # to lock a new file; more are a sign of a process that takes every lock, which is harmless
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
 
@@ -51,7 +52,7 @@ def open_new(path: Path, mode: int = 0o666) -> int:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove from ``folder`` what processes of ours that no longer live left there; errors are passed over."""
+    """Remove the leftovers of ended processes from ``folder``; errors are ignored."""
     with suppress(OSError), os.scandir(folder) as entries:
         for name in [Path(entry.path) for entry in entries if _OURS.fullmatch(entry.name)]:
             with suppress(OSError):

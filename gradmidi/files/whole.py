@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or not there at all, and where a person expects them.
+"""Writing files so that they are either complete or absent, and where the user expects them.
 
 A file is written under a temporary name in the folder it belongs to, flushed to the disk (``fsync``) and renamed, so
 that after a crash or a power cut there is the earlier file or the new one. The folder itself is not flushed: after a
@@ -28,7 +28,7 @@ REMEDIES = {errno.ENOSPC: "free some space or choose another place", errno.EDQUO
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse, before any work is done, a folder that is none or in which nothing can be made.
+    """Refuse, before any work is done, a path that is not a folder or in which nothing can be created.
 
     Raises:
         InputError: a file is in its way, or the rights are missing.
@@ -59,14 +59,14 @@ def check_file(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file open for writing and seeking, that becomes ``path`` if the block ends well, and else never was.
+    """A file open for writing and seeking, which becomes ``path`` if the block ends well and is discarded otherwise.
 
     A new file gets the rights that the umask leaves, one that replaces another those of its predecessor. See
     :func:`gradmidi.files.destination.find_destination` for links, devices and other people's files. Half-written files
     of processes that were killed are removed from the folder.
 
     Raises:
-        InputError: ``path`` is no place for a file, cannot be written to, or the disk is full.
+        InputError: ``path`` cannot be a file, cannot be written to, or the disk is full.
     """
     try:
         target = find_destination(path)
@@ -77,16 +77,16 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def open_raw(path: Path, *, empty: bool = True) -> int:
-    """Descriptor for writing and reading ``path`` while work goes on; made, with its folder, if it is not there.
+    """Descriptor for writing and reading ``path`` during work; created, with its folder, if it does not exist.
 
     Links and other people's files are treated as :func:`whole_file` does.
 
     Args:
         path: the file, or a device.
-        empty: whether what an ordinary file holds is thrown away.
+        empty: whether an ordinary file is truncated.
 
     Raises:
-        InputError: ``path`` is no place for a file, or cannot be written to.
+        InputError: ``path`` cannot be a file, or cannot be written to.
     """
     try:
         target = find_destination(path)
@@ -102,14 +102,14 @@ def open_raw(path: Path, *, empty: bool = True) -> int:
 
 
 def spool(path: Path) -> BinaryIO:
-    """A nameless file that goes with its closing, on the disk that ``path`` is to be on where that is possible."""
+    """A nameless file that is deleted when closed, if possible on the same disk as ``path``."""
     with suppress(OSError):
         return cast(BinaryIO, tempfile.TemporaryFile(dir=path.parent))
     return cast(BinaryIO, tempfile.TemporaryFile())
 
 
 def cannot_write(path: Path, error: Exception) -> InputError:
-    """What a person is told."""
+    """The error message for the user."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     remedy = REMEDIES.get(getattr(error, "errno", 0) or 0, "choose another place")
     return InputError(f"cannot write {path}: {reason}" + (f"; {remedy}" if remedy else ""))

@@ -1,1 +1,1 @@
-"""Runs that were logged by something else, from TensorBoard to plain tables, as recordings."""
+"""Runs that were logged by other tools, from TensorBoard to plain tables, as recordings."""

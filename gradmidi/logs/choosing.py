@@ -1,4 +1,4 @@
-"""Which columns of a log are layers, which are metrics and which counts steps, where that is not said."""
+"""Which columns of a log are layers, which are metrics and which counts steps, unless that is given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gradmidi.errors import InputError
 from gradmidi.printable import printable, shown
 
-# What a gradient norm is called, in lower case. The first row that fits any column decides.
+# Names of gradient norms, in lower case. The first row that matches any column decides.
 NORMS: tuple[tuple[str, ...], ...] = (
     # grad_norm/conv1, train/grad_norm, conv1.grad_norm; Lightning's grad_2.0_norm/conv1; grad/conv1/norm, grad/conv1/l2
     (
@@ -52,7 +52,7 @@ ATTACH = "attach gradmidi to the next run (`gradmidi run`, gm.listen or a callba
 
 
 class Chosen(NamedTuple):
-    """What becomes of a log's columns: layers, metrics by the names that the recording gives them, and what to say."""
+    """How a log's columns are used: layers, metrics under their names in the recording, and a message."""
 
     layers: list[str]
     metrics: dict[str, str]
@@ -69,7 +69,7 @@ def choose(
     """Layers and metrics among the columns of a log; see :func:`choose_layers` and :func:`choose_metrics`.
 
     Raises:
-        InputError: a glob fits no column, or there are neither globs nor gradient norms.
+        InputError: a glob matches no column, or there are neither globs nor gradient norms.
     """
     layers = choose_layers(names, columns, source, histograms)
     taken = set(layers)
@@ -82,16 +82,16 @@ def choose(
 def choose_layers(
     names: Sequence[str], columns: Iterable[str] | None, source: str, histograms: Sequence[str] = ()
 ) -> list[str]:
-    """Columns that fit one of the globs, or that look like gradient norms, in the log's order.
+    """Columns that match one of the globs, or that look like gradient norms, in the log's order.
 
     Args:
         names: the columns.
         columns: globs, or ``None``.
         source: what messages call the log.
-        histograms: what was logged as such, for the message where no column fits.
+        histograms: columns logged as histograms, for the message if no column matches.
 
     Raises:
-        InputError: a glob fits none, or none looks like a gradient norm; the message says what can be had instead.
+        InputError: a glob matches none, or none looks like a gradient norm; the message says what is possible instead.
     """
     if columns is not None:
         return _fitting(names, columns, source)
@@ -104,11 +104,11 @@ def choose_layers(
 
 
 def _instead(names: Sequence[str], histograms: Sequence[str]) -> str:
-    """What a person can do with a log that has no gradient norms."""
+    """What to do with a log that has no gradient norms."""
     if gradients := [name for name in histograms if "grad" in name.lower()]:
-        return f"histograms, such as {shortened(gradients[:1])}, hold no norm: {ATTACH}"
+        return f"histograms, such as {shortened(gradients[:1])}, hold no norms: {ATTACH}"
     if (loss := choose_metrics(names, None, "").get("loss")) and printable(loss, LONGEST) == loss:
-        return f"for the loss alone use --columns {shell_word(loss)}, or {ATTACH}"
+        return f"for only the loss use --columns {shell_word(loss)}, or {ATTACH}"
     return ADVICE
 
 
@@ -125,7 +125,7 @@ def choose_metrics(names: Sequence[str], metrics: Iterable[str] | None, source: 
     drawn as such; other columns, which only globs choose, keep their names.
 
     Raises:
-        InputError: a glob fits no column.
+        InputError: a glob matches no column.
     """
     chosen = list(names) if metrics is None else _fitting(names, metrics, source)
     known: dict[str, str] = {}
@@ -143,7 +143,7 @@ def choose_step(names: Sequence[str], step: str | None, where: str) -> str:
     """The column that counts steps.
 
     Raises:
-        InputError: the one that was named is not there, or none is known to count steps.
+        InputError: the given column does not exist, or none is known to count steps.
     """
     if step is not None:
         if step in names:
@@ -158,7 +158,7 @@ def choose_step(names: Sequence[str], step: str | None, where: str) -> str:
 
 
 def layer_names(columns: Sequence[str]) -> tuple[str, ...]:
-    """Columns without what they share at their ends to say that they are gradient norms.
+    """Columns without the common words at their ends that mark them as gradient norms.
 
     ``grad/conv1/norm`` and ``grad/fc1/norm`` are the layers ``conv1`` and ``fc1``.
     """
@@ -182,7 +182,7 @@ def _spoken(shared: list[set[str]]) -> int:
 
 
 def fits(name: str, globs: Iterable[str]) -> bool:
-    """Whether a name is, or fits as a glob, one of ``globs``; ``a/b`` and ``a.b`` are the same."""
+    """Whether a name equals, or matches as a glob, one of ``globs``; ``a/b`` and ``a.b`` are the same."""
     return _compiled(tuple(globs)).fit(name)
 
 
@@ -206,7 +206,7 @@ _compiled = lru_cache(256)(_Globs)
 
 
 def shortened(names: Sequence[str]) -> str:
-    """Names for a message: the first dozen, or fewer where they are long."""
+    """Names for a message: the first dozen, or fewer if they are long."""
     first = [printable(name, LONGEST) or "''" for name in names[:SHOWN]]
     count = max(1, sum(end <= LETTERS for end in accumulate(map(len, first))))
     more = f" and {len(names) - count} more" if len(names) > count else ""

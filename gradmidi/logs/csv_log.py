@@ -22,7 +22,7 @@ from gradmidi.recording.columns import twice
 from gradmidi.recording.csv_reader import read_head
 from gradmidi.recording.number_blocks import PANDAS_BYTES, NumberReader, csv_reason
 
-AT_ONCE = 2**18  # cells that are put in their places
+AT_ONCE = 2**18  # cells that are processed at once
 WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 HISTOGRAM = "{'_type': 'histogram'"  # how a cell begins that holds one from Weights & Biases
 
@@ -48,14 +48,14 @@ class Rows(NamedTuple):
 
 
 class CsvLog:
-    """A CSV with a column of steps; comma, semicolon or tab; ``#`` lines on top are left out.
+    """A CSV with a column of steps; comma, semicolon or tab; ``#`` lines at the top are skipped.
 
-    An empty cell is no point. A row without a step is left out, as tables are that several loggers wrote into.
+    An empty cell is not a point. A row without a step is skipped, as occurs in tables that several loggers wrote.
 
     Args:
         source: the file.
-        step: the column that counts steps; one that is known to, if not given.
-        title: of the recording; the file's name, if not given.
+        step: the column that counts steps; by default one with a known name.
+        title: of the recording; by default the file's name.
 
     Raises:
         InputError: the file is empty or not text, or has no column of steps, or the same column twice.
@@ -86,11 +86,11 @@ class CsvLog:
         columns = [self._at[name] for name in wanted]
         try:
             return list(self._by_block(columns))
-        except InputError:  # cells of other columns may well be text; what is wrong with these is found row by row
+        except InputError:  # cells of other columns may be text; errors in these are found row by row
             return [self._by_row(columns)]
 
     def _by_block(self, columns: Sequence[int]) -> Iterator[Rows]:
-        """A table that holds nothing but numbers, several times as fast."""
+        """Reads a table that contains only numbers, several times as fast."""
         step, head = self._at[self.step], self._head
         with self._file.opened() as file:
             read_head(file, self.source)

@@ -27,7 +27,7 @@ def open_csv_run(source: Source, runs: Mapping[str, Path], choice: Choice) -> Cs
     Args:
         source: the folder.
         runs: as :func:`csv_runs` finds them.
-        choice: what a person chose.
+        choice: what the user chose.
 
     Raises:
         InputError: there are several runs, or none of that name, or the table cannot be read.

@@ -1,7 +1,7 @@
 """NVIDIA's DLLogger as a log: lines of ``DLLL {…}``, also among other lines, as where the output was kept.
 
-A step is a number, or the epoch and the iteration in it (and a third number in a validation), or the epoch alone for
-what is said of it at its end. The format: https://github.com/NVIDIA/dllogger (read as documented, none of it copied).
+A step is a number, or the epoch and the iteration in it (and a third number in a validation), or only the epoch for
+its summary. The format: https://github.com/NVIDIA/dllogger (read as documented, none of it copied).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STEP, EPOCH = "step", "epoch"
 
 
 def open_dllogger(source: Source) -> RowLog:
-    """The log; of each epoch's iterations that begin anew, the steps go on where those before ended.
+    """The log; if iterations restart with each epoch, the steps continue from the previous epoch.
 
     Raises:
         InputError: a line is not what DLLogger writes, or there are no numbers.

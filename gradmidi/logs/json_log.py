@@ -26,8 +26,8 @@ def is_json(source: Source, begin: bytes) -> bool:
 def open_json(source: Source, step: str | None = None) -> RowLog:
     """The log that a file of JSON holds, whatever its ending.
 
-    Numbers are points, named by the path of their keys, joined by ``/``. A row without a step is left out. A last line
-    that a killed run did not finish is left out as well, and that is said.
+    Numbers are points, named by the path of their keys, joined by ``/``. A row without a step is skipped. A last line
+    that a killed run did not finish is skipped as well, with a notice.
 
     Raises:
         InputError: the file holds something else, or has no column of steps.
@@ -87,6 +87,6 @@ def _row(found: Any, name: str, where: str, number: int, histograms: list[str]) 
 
 
 def _title(source: Source) -> str:
-    """Of a Trainer's state, all of which are called alike: the folder of the run."""
+    """The title of a Trainer's state: the folder of the run, as all states have the same name."""
     state = source.path.resolve()
     return (state.parent.parent if state.parent.name.startswith(CHECKPOINT) else state.parent).name or state.stem

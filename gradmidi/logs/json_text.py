@@ -1,4 +1,4 @@
-"""JSON as loggers write it, read so that no text, however nested or long its numbers, does more than be refused."""
+"""JSON as loggers write it, read so that any text, however nested or long its numbers, is at worst refused."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ EXACT_DIGITS = 18  # of a whole number that 64 bits hold in any case
 
 
 def parse(text: str, name: str, line: int = 1) -> Any:
-    """What a JSON text says.
+    """The value of a JSON text.
 
     Args:
         text: one value.
-        name: of the file, for messages.
+        name: the file's name in messages.
         line: the number of its line that the text begins with.
 
     Raises:
@@ -78,7 +78,7 @@ def _is_number(value: object) -> bool:
 
 
 def _whole(digits: str) -> int | float:
-    """Python's own way takes a time that grows with the square of the digits."""
+    """Python's own conversion takes time quadratic in the number of digits."""
     if len(digits) <= EXACT_DIGITS:
         return int(digits)
     if len(digits) > MOST_DIGITS:

@@ -30,7 +30,7 @@ class MlflowLog:
     Args:
         source: folder of the store, of what holds it, of an experiment, or of a run.
         runs: its runs, as :func:`mlflow_runs` finds them.
-        choice: what a person chose; a run also by its id.
+        choice: what the user chose; a run also by its id.
 
     Raises:
         InputError: there are several runs, or none of that name, or a file of points is damaged.
@@ -73,7 +73,7 @@ class MlflowLog:
 
 
 def mlflow_runs(folder: Path) -> dict[str, Path]:
-    """Folders of the runs in or below a folder by the runs' names, which end with the id where two are called alike."""
+    """Folders of the runs in or below a folder by the runs' names, with the id appended if two have the same name."""
     found = [run for where in WHERE for run in sorted(_below(folder, where)) if _is_run(run)]
     called = [_name(run) for run in found]
     times = Counter(called)
@@ -95,7 +95,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _name(run: Path) -> str:
-    """What people call a run, in one short line; its id where it has no name."""
+    """The name of a run in one short line; its id if it has no name."""
     try:
         with (run / NAME).open("rb") as file:
             return file.read(MOST_NAME).decode(errors="replace").strip() or run.name

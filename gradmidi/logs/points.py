@@ -15,15 +15,15 @@ from gradmidi.printable import shown
 
 EXACT = 2**53  # from here on a float may stand for its neighbours, so it cannot be a step
 MOST_COLUMNS = 2**20  # no model has a million layers
-LONGEST_NAME = 10_000  # letters
-MOST_LETTERS = 2**24  # of all names together, beside those that the file itself has room for
+LONGEST_NAME = 10_000  # characters
+MOST_LETTERS = 2**24  # of all names together, in addition to the size of the file
 
 
 class Points(NamedTuple):
     """Points in the order in which they were written.
 
     Attributes:
-        columns: (P,) which of the wanted columns each is of.
+        columns: (P,) index of the wanted column of each.
         steps: (P,) int64.
         values: (P,) float64.
     """
@@ -42,12 +42,12 @@ class Points(NamedTuple):
         fits = rows < len(steps)
         fits[fits] = steps[rows[fits]] == self.steps[fits]
         rows, columns = rows[fits], self.columns[fits]
-        values[rows, columns] = self.values[fits]  # of several at one place NumPy keeps the last
+        values[rows, columns] = self.values[fits]  # of several at one position NumPy keeps the last
         known[rows, columns] = True
 
 
 class PointStore:
-    """Points by the names of their columns, which need not be known before.
+    """Points by the names of their columns, which need not be known in advance.
 
     Args:
         source: what messages call the log.
@@ -112,7 +112,9 @@ class PointStore:
             raise InputError(f"{self._source}: more than {MOST_COLUMNS:,} columns are not supported")
         if self._letters_left < 0 or len(name) > LONGEST_NAME:
             what = (
-                f"{shown(name)}, a name of {len(name):,} letters" if self._letters_left >= 0 else "far too long names"
+                f"{shown(name)}, a name of {len(name):,} characters"
+                if self._letters_left >= 0
+                else "far too long names"
             )
             raise InputError(f"{self._source}: it has {what}; it is not the log of a run")
         return self._numbers.setdefault(name, len(self._numbers))

@@ -14,17 +14,17 @@ from gradmidi.printable import shown
 
 
 class RowLog:
-    """A log made of rows that come one after the other; a row without a step is left out.
+    """A log made of rows that come one after the other; a row without a step is skipped.
 
     Args:
         source: what messages call it.
         size: its bytes.
-        meta: what is to stand in the recording's metadata.
+        meta: the recording's metadata.
         rows: the number of each row, counted from 1, and its numbers by name.
-        step: the column that counts steps; one that is known to, if not given.
+        step: the column that counts steps; by default one with a known name.
         unit: what a row is called.
-        notices: what is to be said about the log; ``rows`` may add to it while it is read.
-        histograms: what was logged as such, filled in the same way.
+        notices: messages about the log; ``rows`` may add to them while it is read.
+        histograms: columns logged as histograms, filled in the same way.
 
     Raises:
         InputError: there are no numbers, no column of steps, or a step that is not a whole number.
@@ -78,6 +78,6 @@ class RowLog:
             at = int(wrong.argmax())
             where = f"{self.source}, {unit} {rows[at]}"
             raise InputError(f"{where}: the column {shown(self.step)} must hold whole numbers, not {steps[at]:g}")
-        # Of a step that a row gives twice the last one counts.
+        # If a step occurs twice, the last row counts.
         rows, at_last = np.unique(rows[::-1], return_index=True)
         return rows, steps[::-1][at_last].astype(np.int64)

@@ -14,12 +14,12 @@ CHOOSE = "choose one with run (on the command line --run)"
 
 
 class Choice(NamedTuple):
-    """What a person chooses within a log.
+    """What the user chooses within a log.
 
     Attributes:
         columns: globs of the columns that become layers; ``None`` for those that look like gradient norms.
-        step: the column that counts steps; ``None`` for one that is known to.
-        run: name or glob of the run; ``None`` where there is one only.
+        step: the column that counts steps; ``None`` for one with a known name.
+        run: name or glob of the run; ``None`` if there is only one.
     """
 
     columns: Sequence[str] | None = None
@@ -32,16 +32,16 @@ class Choice(NamedTuple):
 
 
 def choose_runs(source: str, runs: Iterable[str], choice: Choice, columns: Callable[[str], Iterable[str]]) -> list[str]:
-    """The runs that fit the glob, or the only one that has columns that would be chosen.
+    """The runs that match the glob, or the only one with columns that would be chosen.
 
     Args:
         source: what messages call the folder.
         runs: names of the runs, at least one.
-        choice: what a person chose.
-        columns: those of the run of that name; asked only where it matters.
+        choice: what the user chose.
+        columns: returns those of the run of that name; called only if needed.
 
     Raises:
-        InputError: none is called so, or several would do.
+        InputError: no run has that name, or several match.
     """
     runs = list(runs)
     if choice.run is not None:
@@ -56,7 +56,7 @@ def choose_runs(source: str, runs: Iterable[str], choice: Choice, columns: Calla
 
 
 def the_only(source: str, runs: Sequence[str]) -> str:
-    """The run, where runs cannot be joined.
+    """The single run, for logs whose runs cannot be joined.
 
     Raises:
         InputError: there are several.

@@ -1,4 +1,4 @@
-"""Columns that each have points at steps of their own, joined into one recording."""
+"""Columns with points at different steps, joined into one recording."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gradmidi.errors import InputError
 from gradmidi.logs.choosing import choose, layer_names, shortened
 from gradmidi.recording import Recording
 
-CELL_BYTES = 9  # of a step × column: its value, and whether there is one
-FREE_BYTES = 2**25  # a recording may have as many, and ten times the bytes of its log
+CELL_BYTES = 9  # per step × column: its value, and whether there is one
+FREE_BYTES = 2**25  # a recording may have this many, plus ten times the bytes of its log
 
 
 class Part(Protocol):
@@ -45,19 +45,19 @@ class Log(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """Every column that may be chosen, in the log's order; the step is none of them."""
+        """Every column that may be chosen, in the log's order; the step is not included."""
 
     @property
     def meta(self) -> Mapping[str, str]:
-        """What is to stand in the recording's metadata."""
+        """The recording's metadata."""
 
     @property
     def notices(self) -> list[str]:
-        """What is to be said about it, such as that a part was left out."""
+        """Messages about it, such as that a part was skipped."""
 
     @property
     def histograms(self) -> Sequence[str]:
-        """What was logged as histograms, of which nothing can be chosen."""
+        """Columns logged as histograms, which cannot be chosen."""
 
     def parts(self, wanted: Sequence[str]) -> Sequence[Part]:
         """The points of some columns, in the order in which they were written."""

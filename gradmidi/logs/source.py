@@ -1,4 +1,4 @@
-"""Any log by its path: what it is decides who reads it. Two tables say so, one of files and one of folders."""
+"""Any log by its path. Two tables, one of files and one of folders, map each kind of log to its reader."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FOLDERS = (
     FolderKind("event files of TensorBoard", event_runs, EventLog, False),
 )
 
-# A file is of the first kind that it fits.
+# A file is of the first kind that it matches.
 FILES = (
     FileKind(lambda source, begin: EVENT_FILE in source.path.name or VERSION in begin[:64], open_events, False),
     FileKind(lambda _, begin: DLLOGGER.search(begin) is not None, lambda source, _: open_dllogger(source), False),
@@ -72,14 +72,14 @@ def read_source(
     step: str | None = None,
     run: str | None = None,
 ) -> Recording:
-    """A recording from a recording, or from the log of a run, whatever wrote it; see docs/logs.md for what is read.
+    """A recording from a recording file or the log of a run; see docs/logs.md for the supported formats.
 
     Args:
         path: the file or folder; ``"-"`` is standard input.
-        columns: globs of the columns that become layers; of one's own choice if not given.
+        columns: globs of the columns that become layers; by default those that look like gradient norms.
         metrics: globs of those that become metrics.
-        step: name of the column that counts steps, where there is such a column.
-        run: name or glob of the run where there are several.
+        step: name of the column that counts steps, if there is such a column.
+        run: name or glob of the run, if there are several.
 
     Raises:
         InputError: what cannot be read or chosen; one line says what and why.
@@ -107,12 +107,12 @@ def read_opened(
 
 
 def is_recording(source: Source) -> bool:
-    """Whether :meth:`Recording.load` knows best what is in a file.
+    """Whether a file is to be read by :meth:`Recording.load`.
 
-    It does for what gradmidi wrote and for a CSV with a column ``step`` whose names do not look like gradient norms.
+    True for what gradmidi wrote and for a CSV with a column ``step`` whose names do not look like gradient norms.
 
     Raises:
-        InputError: it is no file that can be read.
+        InputError: the file cannot be read.
     """
     if source.is_folder:
         return False
@@ -131,7 +131,7 @@ def open_log(source: Source, choice: Choice) -> Log:
     """The log that a file or folder holds.
 
     Raises:
-        InputError: it holds none that can be read, or nothing of what was chosen.
+        InputError: it holds no readable log, or nothing of what was chosen.
     """
     if source.is_folder:
         return _open_folder(source, choice)

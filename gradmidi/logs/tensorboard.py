@@ -1,7 +1,8 @@
 """TensorBoard's event files as logs: every point of every scalar, however it was written.
 
 The files' records are framed here and parsed by TensorBoard's own message classes. Its reader checks each record's
-checksum in Python, which takes five times as long, and its accumulator keeps 10,000 points a tag unless told otherwise.
+checksum in Python, which takes five times as long, and its accumulator keeps 10,000 points per tag unless configured
+otherwise.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ class EventLog:
     """One run, or several that fit a glob, of a folder of event files, or one file.
 
     Points that a restarted run wrote again replace those of before. A file that ends within a record, as that of a
-    killed run may, is read up to there, and that is said.
+    killed run may, is read up to that point, with a notice.
 
     Args:
         source: a folder, the folder of several runs, or an event file.
         runs: its event files by run, as :func:`event_runs` finds them.
-        choice: what a person chose. A run is called as TensorBoard shows it, by its folder below the one given; a glob
+        choice: what the user chose. A run is called as TensorBoard shows it, by its folder below the one given; a glob
             joins several, whose columns are then called ``run/tag``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The lines of a text, decoded; what is no UTF-8 is refused with the command that makes it so."""
+"""The decoded lines of a text; anything but UTF-8 is refused with the command that converts it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gradmidi.errors import InputError
 from gradmidi.files.reading import Source
 from gradmidi.logs.unreadable import check_file
 
-BEGIN = 2**16  # bytes that say whether a file is text
+BEGIN = 2**16  # bytes that show whether a file is text
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
@@ -20,7 +20,7 @@ def begin_of(source: Source, size: int = BEGIN) -> bytes:
 
 
 def lines_of(source: Source) -> Iterator[tuple[int, str]]:
-    """Every line with its number, counted from 1; empty ones are left out.
+    """Every line with its number, counted from 1; empty ones are skipped.
 
     Raises:
         InputError: the file cannot be read, or is not UTF-8.
@@ -34,7 +34,7 @@ def lines_of(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def text_of(source: Source) -> str:
-    """The whole of it.
+    """The entire text.
 
     Raises:
         InputError: the file cannot be read, or is not UTF-8.
@@ -55,5 +55,5 @@ def _decoded(line: bytes, source: Source, where: str) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
-        advice = "make it so, from Latin-1 with iconv -f LATIN1 -t UTF-8"
+        advice = "convert it, from Latin-1 with iconv -f LATIN1 -t UTF-8"
         raise InputError(f"{source.name}{where} is not UTF-8 text; {advice}") from None

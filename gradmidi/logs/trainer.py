@@ -28,12 +28,12 @@ def trainer_runs(folder: Path) -> dict[str, list[Path]]:
 
 
 def open_trainer(source: Source, runs: Mapping[str, Sequence[Path]], choice: Choice) -> RowLog:
-    """One run's history, from that of its states which has most steps; a damaged one is passed over, and that is said.
+    """One run's history, from that of its states which has most steps; a damaged one is skipped with a notice.
 
     Args:
         source: the folder.
         runs: as :func:`trainer_runs` finds them.
-        choice: what a person chose.
+        choice: what the user chose.
 
     Raises:
         InputError: there are several runs, or none of that name, or all states are damaged.
@@ -43,7 +43,7 @@ def open_trainer(source: Source, runs: Mapping[str, Sequence[Path]], choice: Cho
 
 
 def _newest(states: Sequence[Path], step: str | None) -> RowLog:
-    """The history with most steps: that beside the checkpoints, or the last one's, if a later run has not ended."""
+    """The history with most steps: that next to the checkpoints, or the last checkpoint's, if that is newer."""
     found: list[RowLog] = []
     wrong: list[str] = []
     for path in sorted(states, key=_order):
@@ -68,12 +68,12 @@ def _newest(states: Sequence[Path], step: str | None) -> RowLog:
 
 
 def _order(state: Path) -> tuple[bool, int]:
-    """The state beside the checkpoints first, then the last checkpoint."""
+    """The state next to the checkpoints first, then the last checkpoint."""
     return _number(state) > 0, -_number(state)
 
 
 def _number(state: Path) -> int:
-    """The step at which a checkpoint was made; 0 for what is none."""
+    """The step at which a checkpoint was made; 0 if it is not a checkpoint."""
     number = state.parent.name.removeprefix(CHECKPOINT)
     is_checkpoint = state.parent.name.startswith(CHECKPOINT) and number.isascii() and number.isdigit()
     return int(number[:18]) if is_checkpoint else 0

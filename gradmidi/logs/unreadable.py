@@ -1,4 +1,4 @@
-"""What is no log that can be read, and what to do about it."""
+"""Files that are not readable logs, and what to do about them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_file(source: Source, begin: bytes) -> None:
 
 
 def check_folder(folder: Path, name: str) -> None:
-    """Refuse a folder in which Weights & Biases alone has kept something.
+    """Refuse a folder that contains only files of Weights & Biases.
 
     Raises:
         InputError: it is such a folder.

@@ -32,7 +32,7 @@ class WandbLog:
 
     Args:
         table: the export.
-        run: name or glob of the run, where a chart's file holds several.
+        run: name or glob of the run, if a chart's file holds several.
 
     Raises:
         InputError: there are several runs, or none of that name.

@@ -67,7 +67,7 @@ def test_lines_of_others_are_left_out_and_said(tmp_path):
         (line(0.5, norms(1.0)), "line 1: the column 'step' must hold whole numbers, not 0.5"),
         ("DLLL {\n", "line 1 is not JSON"),
         (HEAD, "it holds no numbers"),
-        (line(1, {"train.loss": 0.5}), r"for the loss alone use --columns train\.loss, or attach gradmidi"),
+        (line(1, {"train.loss": 0.5}), r"for only the loss use --columns train\.loss, or attach gradmidi"),
     ],
 )
 def test_what_it_does_not_write_is_refused_in_one_line(text, message, tmp_path):

@@ -161,7 +161,7 @@ def test_runs_of_mlflow_are_listed_by_name_without_the_deleted(tmp_path):
     assert one.norms.tolist() == [[1.5], [1.5]]
     assert one.meta["notice"].startswith(ONE_VOICE)
     with pytest.raises(
-        InputError, match=r"there are train/loss; for the loss alone use --columns train/loss, or attach"
+        InputError, match=r"there are train/loss; for only the loss use --columns train/loss, or attach"
     ):
         Recording.from_log(STORE, run="no norms")
     with pytest.raises(InputError, match="leave --step out"):

@@ -92,7 +92,7 @@ def test_a_hundred_thousand_columns_are_read_in_seconds(name, columns, tmp_path)
 
 
 REFUSED = {
-    "latin.jsonl": ('{"step": 0, "grad_norm/größe": 1}\n'.encode("latin-1"), "line 1 is not UTF-8 text; make it so"),
+    "latin.jsonl": ('{"step": 0, "grad_norm/größe": 1}\n'.encode("latin-1"), "line 1 is not UTF-8 text; convert it"),
     "latin.csv": ("step,grad_norm/größe\n0,1\n".encode("latin-1"), "is not "),
     "utf16.jsonl": ('{"step": 0}\n'.encode("utf-16"), "is UTF-16 text; make it UTF-8, with iconv"),
     "utf16.csv": ("step,grad_norm\n0,1\n".encode("utf-16"), "is UTF-16 text; make it UTF-8, with iconv"),

@@ -179,7 +179,7 @@ def test_a_killed_runs_half_record_is_left_out_and_said(tmp_path):
         (
             {"loss": 1.0},
             {},
-            "no column looks like a gradient norm; there are loss; for the loss alone use --columns loss",
+            "no column looks like a gradient norm; there are loss; for only the loss use --columns loss",
         ),
         ({"loss": 1.0}, {"columns": ["grad*"]}, r"no column fits 'grad\*'; there are loss"),
         ({"grad_norm": 1.0}, {"metrics": ["acc"]}, "no column fits 'acc'; there are no columns"),
@@ -274,7 +274,7 @@ def test_histograms_alone_say_what_to_do(tmp_path):
         for step in range(3):
             writer.add_histogram("grad/conv1.weight", np.arange(9.0), step)
             writer.add_scalar("loss", 0.5, step)
-    wanted = r"histograms, such as grad/conv1\.weight, hold no norm: attach gradmidi to the next run"
+    wanted = r"histograms, such as grad/conv1\.weight, hold no norms: attach gradmidi to the next run"
     with pytest.raises(InputError, match=wanted):
         Recording.from_tensorboard(tmp_path)
 

