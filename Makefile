@@ -1,4 +1,5 @@
 # make demo: everything on a fresh machine, then a first training run you can hear.  make test: the tests.
+# make test ARGS='-m "not slow"': those that train, play and start the command left out, in less than a minute.
 # make docs: the site, into site/; a broken link is an error.  make packages: sdist and wheel, into dist/.
 # make fuzz: more damaged files of every kind than the tests read, such as ARGS="npz mid --count 5000 --seed 1".
 PYTHON ?= python3
@@ -14,7 +15,7 @@ demo: $(VENV)/.ready
 	@echo "now listen to out/gradients.wav and look at out/score.png"
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.ready-dev
 	@.ci/system-parts libfluidsynth3

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+# Nets of tests are too small for threads, and threads of several processes would wait for each other. Before torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from gradmidi.recording import Recording
 
 # Machines that run several things at once are slow now and then.
@@ -17,6 +20,7 @@ settings.register_profile("gradmidi", deadline=None)
 settings.load_profile("gradmidi")
 
 ROOT = Path(__file__).parents[1]
+LIVE = ROOT / "tests" / "outputs" / "live"
 PURE_TONE = ROOT / "soundfonts" / "pure-tone.sf2"
 
 
@@ -28,6 +32,14 @@ def nothing_is_left_outside():
     yield
     after = {path for place in places for path in place.iterdir() if not path.name.startswith((".", "__"))}
     assert not after - before, f"left by a test: {', '.join(sorted(map(str, after - before)))}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers a file's tests share one; those that hear MIDI, the longest of all, begin together."""
+    items.sort(key=lambda item: item.path.parent != LIVE)
+    for item in items:
+        place = item.path.parent if item.path.parent == LIVE else item.path
+        item.add_marker(pytest.mark.xdist_group(str(place.relative_to(ROOT))))
 
 
 def needs(condition: bool, part: str) -> None:

@@ -15,6 +15,8 @@ import pytest
 from docs.imports import FACADES, GROUND, PICTURE, arrows, drawing, floors, imports, is_facade
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WALK = PAGE.split("## The walk of one norm\n")[1].split("\n## ")[0].strip()

@@ -14,6 +14,8 @@ from gradmidi.composition.voices import load_parts
 from gradmidi.theory.catalogue import named_scales
 from gradmidi.theory.scale import Scale
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]

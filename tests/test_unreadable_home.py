@@ -9,6 +9,8 @@ from gradmidi.outputs.soundfont import find_soundfont
 from gradmidi.theory.scale import Scale
 from tests.users import unprivileged
 
+pytestmark = pytest.mark.slow
+
 TOO_LONG = "/" + "x" * 300  # for any system, whoever asks
 
 

@@ -18,6 +18,8 @@ import gradmidi
 from gradmidi.cli import COMMANDS, main
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def norms(sick, tmp_path):

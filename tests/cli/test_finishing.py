@@ -15,6 +15,8 @@ import pytest
 
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 CODE = 3
 # A training without torch: it claims a recording as a listener does, and leaves it as a file.
 TRAIN = """

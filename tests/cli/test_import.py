@@ -11,6 +11,8 @@ from gradmidi.recording import Recording
 pytest.importorskip("tensorboard")
 from torch.utils.tensorboard import SummaryWriter
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def event_folder(tmp_path):

@@ -8,6 +8,8 @@ import pytest
 
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 
 def notes_of(path: Path) -> list[tuple[int, int]]:
     """(channel, key) of every note-on in a file of live bytes, in the order in which they were sent."""

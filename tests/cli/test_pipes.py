@@ -8,6 +8,8 @@ import pytest
 
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shell(healthy, tmp_path):

@@ -19,6 +19,8 @@ import pytest
 from gradmidi.recording import Recording
 from tests.cli.test_live import notes_of
 
+pytestmark = pytest.mark.slow
+
 NET = """
 import json, os, signal, sys, time
 import torch

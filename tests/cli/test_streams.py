@@ -9,6 +9,8 @@ import pytest
 
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = (
     *("scales", "scales --json", "instruments", "presets", "doctor", "completion bash", "completion zsh"),
     *("render norms.csv --mid a.mid", "render norms.csv --mid a.mid --json", "import norms.csv --out b.csv"),

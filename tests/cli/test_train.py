@@ -16,6 +16,8 @@ import soundfile
 from gradmidi.outputs.sine import tones
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 FIVE = {"norms.csv", "gradients.mid", "gradients.wav", "sine.wav", "score.png"}
 
 

@@ -151,6 +151,7 @@ def test_unknown_names():
             Composer(["a"], **options)
 
 
+@pytest.mark.slow
 def test_a_million_notes_compose_in_bounded_time():
     """A quarter of a million steps of four layers; a time limit far above what it takes, to catch a slip to O(n²)."""
     norms = np.random.default_rng(0).lognormal(0, 0.5, (250_000, 4))

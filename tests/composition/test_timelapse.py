@@ -209,6 +209,7 @@ def test_durations_as_text():
             parse_duration(text)
 
 
+@pytest.mark.slow
 def test_many_steps_of_many_layers_take_seconds():
     """A fifth of a million steps of a hundred layers; a limit far above what it takes, for a busy machine."""
     norms = np.random.default_rng(0).lognormal(0, 0.3, (200_000, 100))

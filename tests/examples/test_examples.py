@@ -13,6 +13,8 @@ import pytest
 
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "examples"
 # A script and what it imports beyond torch.
 NEEDS = {

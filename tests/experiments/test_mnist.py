@@ -12,6 +12,8 @@ from gradmidi.experiments.net import Net
 from gradmidi.experiments.settings import LAYERS, preset_settings, presets
 from gradmidi.recording.row import RowList
 
+pytestmark = pytest.mark.slow
+
 STEPS = 25
 
 

@@ -144,6 +144,7 @@ def test_a_fifo_gets_the_file_and_stays(tmp_path):
     assert stat.S_ISFIFO((tmp_path / "a.mid").stat().st_mode)
 
 
+@pytest.mark.slow
 def test_devices_are_written_to(run_cli, tmp_path):
     save(tmp_path / "n.csv")
     null = Path("/dev/null")
@@ -171,6 +172,7 @@ def test_standard_output_gets_the_file_and_nothing_else(redirected, run_cli, tmp
     assert written == (tmp_path / "a.mid").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 @pytest.mark.parametrize("kind", ["mid", "sine", "plot", "wav"])
 def test_a_full_disk_is_one_line(kind, run_cli, tmp_path):

@@ -9,6 +9,8 @@ from tests.fuzz.readers import READERS, make_case
 from tests.fuzz.room import FOUND, as_table, describe, run_reader
 from tests.fuzz.worker import LOADED, REFUSED
 
+pytestmark = pytest.mark.slow
+
 COUNT = int(os.environ.get("GRADMIDI_FUZZ_COUNT", "200"))
 TALLIES = pytest.StashKey[list]()
 SHOWN = 5

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from tests.measure.nets import small_net
 
+pytestmark = pytest.mark.slow
+
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 from gradmidi.integrations.loss_tap import LossTap  # noqa: E402

@@ -14,6 +14,8 @@ import pytest
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 MILLION = 1_000_000
 READ = """
 import sys, gradmidi, gradmidi.logs.source

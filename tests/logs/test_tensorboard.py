@@ -36,6 +36,7 @@ def long_run(tmp_path_factory):
     return folder, values.astype(np.float64)
 
 
+@pytest.mark.slow
 def test_all_50000_points_are_read_in_seconds(long_run):
     folder, values = long_run
     begun = time.perf_counter()
@@ -49,6 +50,7 @@ def test_all_50000_points_are_read_in_seconds(long_run):
     assert recording.meta["title"] == folder.name
 
 
+@pytest.mark.slow
 def test_the_same_as_tensorboards_own_reader(long_run):
     folder, _ = long_run
     reader = EventAccumulator(str(folder), size_guidance={"scalars": 0})
@@ -284,6 +286,7 @@ def test_a_missing_folder(tmp_path):
         Recording.from_tensorboard(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_without_tensorboard_it_says_what_to_install(long_run):
     """A process in which tensorboard cannot be imported; neither torch nor tensorflow is loaded on the way."""
     folder, _ = long_run

@@ -9,6 +9,8 @@ import torch
 from gradmidi.measure.probe import GradientProbe
 from tests.measure.nets import small_net, train
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_compiled_model_keeps_its_names_and_norms() -> None:
     model, rows = small_net(), []

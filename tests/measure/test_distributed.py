@@ -50,7 +50,10 @@ TWO_RANKS = (
     "in_memory_per_rank",
 )
 FOUR_RANKS = ("fsdp2_and_tensor_parallel", "fsdp2_with_replicas", "two_trainings_side_by_side")
-pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo"),
+]
 
 
 def launch(ranks: int, folder: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -100,6 +100,7 @@ CASES: dict[str, tuple[Callable[..., object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [None, "norms.csv"])
 @pytest.mark.parametrize("case", CASES)
 def test_why_nothing_was_heard_is_said_once(case: str, path: str | None, tmp_path: Path) -> None:

@@ -145,7 +145,6 @@ def test_after_forgetting_all_is_said_again(score, tuning):
     assert_alike(played([*astray, *timed(events)]), expected(first), tuning)
 
 
-@settings(max_examples=40)
 @given(score=any_score, tuning=tunings)
 def test_the_file_holds_the_same_notes_in_ticks(score, tuning):
     data = BytesIO()

@@ -51,6 +51,7 @@ HOSTILE_TITLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", HOSTILE_TITLES)
 def test_a_title_or_name_is_text_and_nothing_else(title, tmp_path):
     from gradmidi.printable import printable
@@ -107,6 +108,7 @@ def picture_elsewhere(path, before="", after="", **environment) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_settings_of_others_change_nothing_and_nothing_is_said(tmp_path):
     plain = picture_elsewhere(tmp_path / "plain.png")
     for backend in ("nonsense", "module://matplotlib_inline.backend_inline", "module://no.such", "TkAgg"):

@@ -16,6 +16,8 @@ import pytest
 from gradmidi import compose
 from gradmidi.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 ALLOWED, PER_BYTE = 100e6, 20
 SIZE = 8_000_000
 COLUMNS = 100_000

@@ -60,6 +60,7 @@ def check_same(loaded: Recording, saved: Recording) -> None:
         assert bits(loaded.metrics[name]) == bits(values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=250, deadline=None)
 @given(recording=recordings())
@@ -70,6 +71,7 @@ def test_every_recording_that_saves_also_loads(name, recording):
         check_same(Recording.load(path), recording)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(recording=recordings())
 def test_what_is_appended_is_what_is_saved_and_pandas_reads_it(recording):

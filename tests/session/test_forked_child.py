@@ -13,7 +13,7 @@ import pytest
 from gradmidi.recording import Recording
 from tests.cli.test_live import notes_of
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 HEAD = """
 import multiprocessing, os, signal, sys, time

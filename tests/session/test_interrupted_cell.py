@@ -15,6 +15,8 @@ import pytest
 from gradmidi.recording import Recording
 from tests.session.test_forked_child import ENVIRONMENT
 
+pytestmark = pytest.mark.slow
+
 RUNS = int(os.environ.get("GRADMIDI_INTERRUPTS", "50"))
 
 # What a notebook does: one process, one set of globals, and Ctrl-C (the stop button) as a signal. A hook behind ours

@@ -19,6 +19,8 @@ from gradmidi.session import Session, listen
 from tests.measure.nets import small_net, train
 from tests.session.test_forked_child import ENVIRONMENT, HEAD
 
+pytestmark = pytest.mark.slow
+
 
 def begun(path: Path, **options: object) -> tuple[torch.nn.Module, torch.optim.Optimizer, Session]:
     model = small_net()

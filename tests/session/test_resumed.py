@@ -18,6 +18,8 @@ from gradmidi.session import listen
 from tests.integrations.test_callbacks import LossModel, data
 from tests.measure.nets import small_net, train
 
+pytestmark = pytest.mark.slow
+
 EXISTING = pytest.mark.parametrize("existing", ["keep", "append"])
 
 

@@ -5,11 +5,14 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from gradmidi.errors import InputError
 from gradmidi.theory.keyboard import keyboard_frequencies
 from gradmidi.theory.scala import read_kbm, read_scl
 from gradmidi.theory.scale import Scale
+
+pytestmark = pytest.mark.slow
 
 DATA = Path(__file__).parent / "data"
 ROUNDS = 5000  # of each kind

@@ -16,6 +16,8 @@ from gradmidi.errors import InputError
 from gradmidi.theory import scala
 from gradmidi.theory.keyboard import KeyboardMap, ScalaScale, keyboard_frequencies
 
+pytestmark = pytest.mark.slow
+
 oracle = pytest.importorskip("tuning_library", reason="the independent reader: pip install tuning-library")
 
 DATA = Path(__file__).parent / "data"

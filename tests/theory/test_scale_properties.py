@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -109,6 +110,7 @@ def test_ratios_cents_and_hz_agree(ratios: list[float], tonic: float) -> None:
     assert_allclose(exact.frequencies(lo, hi), by_cents.frequencies(lo, hi), rtol=1e-9)
 
 
+@pytest.mark.slow
 @given(st.one_of(BY_CENTS, BY_RATIOS, EQUAL, NAMED), st.text(max_size=30))
 @settings(max_examples=200)
 def test_what_is_written_for_scala_is_read_back_the_same(scale: Scale, name: str) -> None:

@@ -20,6 +20,8 @@ from gradmidi.unattended.autolisten import AutoListener
 from gradmidi.unattended.handover import VARIABLE, Handover, give
 from tests.measure.nets import small_net, train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AutoListener:

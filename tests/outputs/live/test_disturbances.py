@@ -10,6 +10,8 @@ import pytest
 from gradmidi.recording import Recording
 from tests.outputs.live.devices import Receiver, is_note_on, wait_until
 
+pytestmark = pytest.mark.slow
+
 STEPS = 200
 LIMIT = 25.0  # s, of which torch takes some to load
 

@@ -9,6 +9,8 @@ from gradmidi.recording import Recording
 from tests.outputs.live.conftest import start_training
 from tests.outputs.live.devices import is_note_off, is_note_on, is_panic, wait_until
 
+pytestmark = pytest.mark.slow
+
 UNIT = 0.25  # s a note, two notes and two rests a step
 WITHIN = 0.5  # s from the end of the training to the last message
 

@@ -13,6 +13,8 @@ from gradmidi.composition.timing import Timing
 from gradmidi.outputs.live import LiveOutput
 from tests.outputs.live.devices import is_note_on, one_row
 
+pytestmark = pytest.mark.slow
+
 STEPS = 100_000
 MEASURED_FROM = 20_000
 ALARM_EVERY = 5_000

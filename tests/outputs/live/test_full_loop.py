@@ -10,6 +10,8 @@ from gradmidi.recording import Recording
 from tests.conftest import PURE_TONE
 from tests.outputs.live.hearing import recording_of, samples, tones
 
+pytestmark = pytest.mark.slow
+
 UNIT = 0.3  # s a note
 CENTS = 5  # FluidSynth cuts pitches to whole cents, the bend is exact to 1.3, and the measurement to 2
 

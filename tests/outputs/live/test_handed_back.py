@@ -25,6 +25,8 @@ from gradmidi.recording import Recording
 from tests.outputs.live.devices import is_note_on, read_file, wait_until
 from tests.outputs.live.hearing import recording_of, samples, tones
 
+pytestmark = pytest.mark.slow
+
 PERFORMING = Path(__file__).parent / "performing.py"
 KEYS = range(60, 73)
 USED, UNUSED = (0, 1), 5

@@ -12,6 +12,8 @@ from gradmidi.errors import InputError
 from gradmidi.outputs.live import LiveOutput, list_ports, play
 from tests.outputs.live.devices import is_note, is_note_off, is_note_on, is_panic, wait_until
 
+pytestmark = pytest.mark.slow
+
 FAST = Timing(unit=0.002)  # 12 ms a step of four layers: 201 steps take 2.4 s
 
 

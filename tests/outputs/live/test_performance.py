@@ -16,6 +16,8 @@ from gradmidi.outputs.tuning import choose_tuning
 from gradmidi.recording.row import Row
 from tests.outputs.live.devices import is_note_off, is_note_on, is_panic, one_row, read_file
 
+pytestmark = pytest.mark.slow
+
 FAST = Timing(unit=0.002)
 SNARE, CRASH = 38, 49
 QUIET = (0.4, 1.8, 3.3, 2.4)
