@@ -15,7 +15,7 @@ demo: $(VENV)/.ready
 	@echo "now listen to out/gradients.wav and look at out/score.png"
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 fuzz: $(VENV)/.ready-dev
 	@.ci/system-parts libfluidsynth3
