@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gradmidi.errors import InputError, MissingPartError, Notice
     from gradmidi.measure.probe import GradientProbe
     from gradmidi.outputs.live import play
+    from gradmidi.outputs.picture.plotting import plot
     from gradmidi.outputs.sine import render_sine
     from gradmidi.recording import Recording
     from gradmidi.score import Score
@@ -40,6 +41,7 @@ _HOME = {
     "compose": "gradmidi.composition",
     "listen": "gradmidi.session",
     "play": "gradmidi.outputs.live",
+    "plot": "gradmidi.outputs.picture.plotting",
     "render_sine": "gradmidi.outputs.sine",
 }
 
@@ -60,6 +62,7 @@ __all__ = [
     "compose",
     "listen",
     "play",
+    "plot",
     "render_sine",
 ]
 

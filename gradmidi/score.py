@@ -14,11 +14,13 @@ from gradmidi.errors import InputError
 from gradmidi.theory.pitch import hz_to_key
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from mido import MidiFile
 
     from gradmidi.outputs.audio_file import AudioReport
     from gradmidi.outputs.live.report import LiveReport
     from gradmidi.outputs.tuning import PitchReport
+    from gradmidi.recording import Recording
 
 HIGHEST = 127  # key, velocity
 PITCHED = -1  # in place of a drum
@@ -291,3 +293,16 @@ class Score(Notes):
         from gradmidi.outputs.live.playback import play
 
         return play(self, port, **options)
+
+    def plot(
+        self,
+        path: str | Path | None = None,
+        *,
+        recording: Recording | None = None,
+        size: str | tuple[int, int] | None = None,
+    ) -> Figure:
+        """Draw a piano roll, with the loss of the recording where that is given; see :func:`gradmidi.plot`."""
+        from gradmidi.outputs.picture import DEFAULT_SIZE
+        from gradmidi.outputs.picture.plotting import plot
+
+        return plot(self, path, recording=recording, size=DEFAULT_SIZE if size is None else size)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradmidi.errors import InputError
 from gradmidi.files import whole_file
@@ -19,6 +20,9 @@ from gradmidi.outputs.picture.trouble import KINDS, LETTERS, draw_trouble, kinds
 from gradmidi.printable import printable, shown
 from gradmidi.recording import Recording
 from gradmidi.score import Marks, Score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
 DEFAULT_SIZE = (1560, 840)  # pixels, width and height
@@ -37,18 +41,32 @@ def parse_size(text: str) -> tuple[int, int]:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise InputError(f"{shown(text)} is not a size; give width and height in pixels, such as 1600x900")
-    size = int(found[1]), int(found[2])
+    return check_size((int(found[1]), int(found[2])))
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size, if pictures can have it.
+
+    Raises:
+        InputError: a side is shorter or longer than pictures can be, or it is no pair of whole numbers.
+    """
+    if not (isinstance(size, tuple | list) and len(size) == 2 and all(isinstance(side, int) for side in size)):
+        raise InputError(f"{shown(size)} is not a size; give width and height in pixels, such as 1600x900")
     if not SMALLEST <= min(size) <= max(size) <= LARGEST:
-        raise InputError(f"a picture of {text} cannot be drawn; each side can have {SMALLEST} to {LARGEST:,} pixels")
+        raise InputError(
+            f"a picture of {size[0]}x{size[1]} cannot be drawn; each side can have {SMALLEST} to {LARGEST:,} pixels"
+        )
     return size
 
 
-def save_picture(score: Score, recording: Recording, path: str | Path, size: tuple[int, int] = DEFAULT_SIZE) -> None:
+def save_picture(
+    score: Score, recording: Recording | None, path: str | Path, size: tuple[int, int] = DEFAULT_SIZE
+) -> None:
     """Draw ``score`` over time, with the loss of ``recording`` if it has one; .png, .svg or .pdf by extension.
 
     Args:
         score: what is drawn.
-        recording: what it was composed from.
+        recording: what it was composed from; without it no loss is drawn.
         path: the file, which is either complete or absent; a device gets a .png.
         size: width and height in pixels; for .svg and .pdf at 120 per inch.
 
@@ -61,14 +79,20 @@ def save_picture(score: Score, recording: Recording, path: str | Path, size: tup
     if f".{kind}" not in FORMATS:
         raise InputError(f"{target}: pictures are written as {', '.join(FORMATS)}")
     with quiet_matplotlib():
-        figure = new_figure(size)
-        _draw(figure, score, recording)
+        figure = draw_figure(score, recording, size)
         with whole_file(target) as file:
             figure.savefig(file, format=kind, metadata=UNDATED.get(kind))
 
 
-def _draw(figure: Any, score: Score, recording: Recording) -> None:
-    loss = recording.metrics.get("loss")
+def draw_figure(score: Score, recording: Recording | None, size: tuple[int, int]) -> Figure:
+    """The same as a figure of matplotlib, within :func:`quiet_matplotlib`."""
+    figure = new_figure(size)
+    _draw(figure, score, recording)
+    return figure
+
+
+def _draw(figure: Any, score: Score, recording: Recording | None) -> None:
+    loss = None if recording is None else recording.metrics.get("loss")
     found = kinds_of(score)
     parts = heights(figure, len(found), loss is not None and bool(np.isfinite(loss).any()))
     pitches = pitch_labels(score, parts.roll)
@@ -78,8 +102,8 @@ def _draw(figure: Any, score: Score, recording: Recording) -> None:
     draw_pitch_axis(axes["roll"], score, pitches)
     if "trouble" in axes:
         draw_trouble(axes["trouble"], score, recording)
-    if "loss" in axes:
-        _draw_loss(axes["loss"], score, recording)
+    if "loss" in axes and loss is not None:
+        _draw_loss(axes["loss"], score, loss)
     for kind in found:
         for each in axes.values():
             each.axvline(score.marks.of(kind).time[0], color=KINDS[kind].colour, linewidth=0.8, linestyle=":")
@@ -115,9 +139,8 @@ def _labelled_steps(axes: Any, marks: Marks) -> Marks:
     return marks[np.unique(at[at < len(marks)])]
 
 
-def _draw_loss(axes: Any, score: Score, recording: Recording) -> None:
+def _draw_loss(axes: Any, score: Score, loss: NDArray[np.float64]) -> None:
     marks = score.marks.of("loss")
-    loss = recording.metrics["loss"]
     time = marks.time if len(marks) == len(loss) else np.linspace(0, score.length, len(loss), endpoint=False)
     axes.plot(time, loss, color="#444444", linewidth=0.9)
     finite = loss[np.isfinite(loss)]

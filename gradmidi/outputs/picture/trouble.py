@@ -51,7 +51,7 @@ def kinds_of(score: Score) -> list[str]:
     return [kind for kind in KINDS if len(score.marks.of(kind))]
 
 
-def draw_trouble(axes: Any, score: Score, recording: Recording) -> None:
+def draw_trouble(axes: Any, score: Score, recording: Recording | None) -> None:
     """A row for each kind."""
     found = kinds_of(score)
     scale = axes.get_position().width * axes.figure.get_figwidth() * POINTS / (score.length or 1.0)
@@ -88,11 +88,11 @@ def step_times(score: Score) -> NDArray[np.float64]:
     return np.unique(np.r_[0.0, times[order][first]])
 
 
-def _words(marks: Marks, kind: str, recording: Recording) -> str:
+def _words(marks: Marks, kind: str, recording: Recording | None) -> str:
     """The first of its kind in words, and how many steps have it."""
     is_it = KINDS[kind].is_it
     steps = len(np.unique(marks.step))
-    if is_it is not None:
+    if is_it is not None and recording is not None:
         steps = int((is_it(recording.norms) & ~recording.gaps).any(axis=1).sum())
     first = printable(str(marks.text[0]), LONGEST_TEXT)
     return first + (f"; in {steps:,} steps" if steps > 1 and kind != "zero" else "")
