@@ -231,13 +231,29 @@ class Recording(FromLogs):
         return fit
 
     @classmethod
-    def from_arrays(cls, norms: ArrayLike, layers: Sequence[str] | None = None, **metrics: ArrayLike) -> Recording:
-        """A recording of plain numbers: norms (N, L), steps counted from 0, layers named ``layer1`` … unless given."""
+    def from_arrays(
+        cls,
+        norms: ArrayLike,
+        layers: Sequence[str] | None = None,
+        *,
+        steps: ArrayLike | None = None,
+        **metrics: ArrayLike,
+    ) -> Recording:
+        """A recording of plain numbers.
+
+        Args:
+            norms: (N, L) norms; of (L,) they are one step.
+            layers: L names, ``layer1`` … unless given.
+            steps: (N,) whole numbers of 64 bits, counted from 0 unless given.
+            **metrics: (N,) numbers under the name of each metric.
+
+        Raises:
+            InputError: shapes do not fit, or what should be numbers is not.
+        """
         table = np.atleast_2d(numbers(norms, "norms"))
         names = tuple(layers) if layers is not None else tuple(f"layer{i + 1}" for i in range(table.shape[1]))
-        return cls(
-            names, np.arange(len(table)), table, {name: numbers(x, f"metric {name}") for name, x in metrics.items()}
-        )
+        counted = np.arange(len(table)) if steps is None else whole_numbers(steps, "steps")
+        return cls(names, counted, table, {name: numbers(x, f"metric {name}") for name, x in metrics.items()})
 
     @staticmethod
     def from_pandas(frame: DataFrame, metrics: Iterable[str] | None = None) -> Recording:

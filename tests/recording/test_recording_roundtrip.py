@@ -222,6 +222,13 @@ def test_steps_beyond_64_bits_are_refused_never_wrapped(steps):
         Recording(("a",), steps, [[1.0]])
 
 
+def test_steps_given_with_plain_arrays_are_steps_and_no_metric():
+    recording = Recording.from_arrays([[1.0], [2.0]], steps=[10, 20])
+    assert (recording.steps.tolist(), dict(recording.metrics)) == ([10, 20], {})
+    with pytest.raises(InputError, match="whole numbers of 64 bits"):
+        Recording.from_arrays([[1.0], [2.0]], steps=[0, 2**63])
+
+
 @pytest.mark.parametrize(
     "steps", [[2**63 - 1], [-(2**63)], [2**53 + 1], np.array([7], dtype=np.uint64), [3.0], [True], range(1)], ids=str
 )
