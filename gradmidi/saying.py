@@ -30,7 +30,7 @@ def _say(message: str, category: type[UserWarning]) -> None:
         warnings.warn_explicit(
             message, category, line.f_code.co_filename, line.f_lineno, line.f_globals.get("__name__")
         )
-    except category:  # someone has turned warnings into errors; not even that may stop a training
+    except category:  # someone has turned warnings into errors, which must not stop a training either
         print(message, file=sys.stderr)
 
 

@@ -60,7 +60,11 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_file_options(args: argparse.Namespace) -> None:
-    """Raises :class:`InputError` for a container, a choice or a size that does not exist."""
+    """Check the options of the sine and the picture.
+
+    Raises:
+        InputError: a container, a choice or a size that does not exist.
+    """
     from gradmidi.outputs.sine import check_choices
 
     check_choices(args.container, args.nonfinite)

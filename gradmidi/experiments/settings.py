@@ -64,7 +64,7 @@ def presets() -> dict[str, dict[str, object]]:
 
 
 def preset_settings(name: str = DEFAULT_PRESET, **changes: object) -> Settings:
-    """The settings of a preset with some of them changed; a change of ``None`` is none.
+    """The settings of a preset with some of them changed; a value of ``None`` changes nothing.
 
     Raises:
         InputError: an unknown preset or a value out of range.

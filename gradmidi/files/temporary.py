@@ -45,7 +45,7 @@ def open_new(path: Path, mode: int = 0o666) -> int:
     """Descriptor of a file that did not exist, with the rights ``mode`` less the umask.
 
     Raises:
-        FileExistsError: there is something, be it a link to nothing.
+        FileExistsError: the name exists, even as a dangling link.
         OSError: nothing can be made there.
     """
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK | PLAIN, mode)

@@ -75,7 +75,7 @@ def recording_of(log: Log, columns: Iterable[str] | None = None, metrics: Iterab
         metrics: globs of the columns that become metrics; loss, epoch and learning rate if not given.
 
     Raises:
-        InputError: a glob fits no column, no column looks like a gradient norm, the chosen ones hold no point, or
+        InputError: a glob matches no column, no column looks like a gradient norm, the chosen ones hold no point, or
             nearly nothing but gaps.
     """
     chosen = choose(log.names, columns, metrics, log.source, log.histograms)

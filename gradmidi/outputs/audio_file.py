@@ -35,7 +35,11 @@ class AudioReport(NamedTuple):
 
 
 def check_format(path: Path) -> None:
-    """Raises :class:`InputError` for an extension not in :data:`FORMATS`; a device gets WAV."""
+    """Check the extension of a sound file; a device gets WAV.
+
+    Raises:
+        InputError: an extension not in :data:`FORMATS`.
+    """
     if path.suffix.lower() not in FORMATS and not is_stream(path):
         raise InputError(f"{path}: sound is written as {', '.join(FORMATS)}, not as {path.suffix or 'a bare name'!r}")
 

@@ -77,7 +77,11 @@ def render_sine(
 
 
 def check_choices(container: str, nonfinite: str | None) -> None:
-    """Raises :class:`InputError` for a container or a choice of ``nonfinite`` that does not exist."""
+    """Check the options of the sine.
+
+    Raises:
+        InputError: a container or a choice of ``nonfinite`` that does not exist.
+    """
     if container not in ("float", "post"):
         raise InputError(f"no container is called {container!r}; there are float and post")
     if nonfinite not in (None, "alarm", "keep"):

@@ -52,7 +52,11 @@ class PitchReport(NamedTuple):
 
 
 def check_tuning(tuning: str) -> None:
-    """Raises :class:`InputError` for a tuning that is neither ``auto`` nor one of :data:`TUNINGS`."""
+    """Check the name of a tuning.
+
+    Raises:
+        InputError: a tuning that is neither ``auto`` nor one of :data:`TUNINGS`.
+    """
     if tuning not in ("auto", *TUNINGS):
         raise InputError(f"no tuning is called {tuning!r}; there are auto, {', '.join(TUNINGS)}")
 

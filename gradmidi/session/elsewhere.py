@@ -25,5 +25,5 @@ class RecordedElsewhere(Recording):
 
         warn(
             f"gradmidi: rank {rank()} does not record, so {Path(path).name} is left to rank 0; "
-            "with ranks='each' every rank has a recording to save, under a name of its own"
+            "with ranks='each' every rank has a recording to save, under a different name"
         )

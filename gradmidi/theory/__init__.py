@@ -1,1 +1,1 @@
-"""Music theory on numpy arrays: pitch, scales, tuning files. Knows no torch and no devices."""
+"""Music theory on numpy arrays: pitch, scales, tuning files. Uses neither torch nor devices."""

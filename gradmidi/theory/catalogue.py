@@ -54,7 +54,8 @@ def families() -> dict[str, tuple[ScaleEntry, ...]]:
 def find(name: str) -> ScaleEntry:
     """The scale of that name or alias; capitals, accents, hyphens and spaces do not matter.
 
-    Raises InputError, with the nearest names, if there is none.
+    Raises:
+        InputError: there is none; the message has the nearest names.
     """
     if not isinstance(name, str):
         raise InputError(f"scale name {shown(name)}: expected text such as 'minor pentatonic'")

@@ -1,4 +1,4 @@
-"""A scale as a TOML table says it: the one reader for the catalogue and for a user's own file."""
+"""A scale as defined in a TOML table: the one reader for the catalogue and for a user's own file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,7 +45,10 @@ class Definition:
 def define(unit_name: str, values: Any, period: Any) -> Definition:
     """A definition from the ``values`` and the ``period`` in one of UNITS; a period of None or "none" is no period.
 
-    For ``equal`` the values are the number of divisions. Raises InputError for values that make no scale.
+    For ``equal`` the values are the number of divisions.
+
+    Raises:
+        InputError: the values do not make a scale.
     """
     unit = UNITS[unit_name]
     none = period is None or (isinstance(period, str) and period == NO_PERIOD)
@@ -61,7 +64,10 @@ def from_table(table: Mapping[str, Any], where: str) -> Definition:
     """The definition in a TOML table that has one of ``semitones``, ``cents``, ``ratios`` or ``equal``.
 
     ``period`` may follow, in the same unit (a ratio for ``equal``); it is an octave unless given. ``where`` names
-    the table in error messages. Raises InputError, also for a key that nothing reads.
+    the table in error messages.
+
+    Raises:
+        InputError: the table does not define a scale, or has an unknown key.
     """
     if unknown := [key for key in table if key not in UNITS and key not in _OTHER_KEYS]:
         raise InputError(

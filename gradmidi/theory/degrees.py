@@ -19,22 +19,38 @@ _MAX_EXACT_PERIODS = 64  # powers of a ratio beyond this are unreadable, and slo
 
 
 def from_cents(cents: Iterable[float]) -> tuple[Interval, ...]:
-    """Intervals from cents. Raises InputError for anything but finite numbers."""
+    """Intervals from cents.
+
+    Raises:
+        InputError: anything but finite numbers.
+    """
     return tuple(Interval.from_cents(value) for value in as_list(cents, "cents"))
 
 
 def from_semitones(semitones: Iterable[float]) -> tuple[Interval, ...]:
-    """Intervals from equal-tempered semitones, fractions allowed. Raises InputError for anything but finite numbers."""
+    """Intervals from equal-tempered semitones, fractions allowed.
+
+    Raises:
+        InputError: anything but finite numbers.
+    """
     return tuple(Interval.from_cents(semitones_to_cents(value)) for value in as_list(semitones, "semitones"))
 
 
 def from_ratios(ratios: Iterable[float | Fraction | str]) -> tuple[Interval, ...]:
-    """Intervals from frequency ratios. Raises InputError for anything but positive finite ratios."""
+    """Intervals from frequency ratios.
+
+    Raises:
+        InputError: anything but positive finite ratios.
+    """
     return tuple(Interval.from_ratio(value) for value in as_list(ratios, "ratios"))
 
 
 def equal_steps(divisions: int, period: Interval) -> tuple[Interval, ...]:
-    """``divisions`` equal steps of ``period``. Raises InputError unless ``divisions`` is 1 to 10,000."""
+    """``divisions`` equal steps of ``period``.
+
+    Raises:
+        InputError: ``divisions`` is not 1 to 10,000.
+    """
     if not isinstance(divisions, (int, np.integer)) or not 1 <= divisions <= MAX_DEGREES:
         raise InputError(
             f"equal division into {shown(divisions)}: give a whole number of steps from 1 to {MAX_DEGREES:,}"
@@ -64,7 +80,8 @@ def check_period(period: Interval) -> Interval:
 def one_period(intervals: Sequence[Interval], period: Interval | None) -> tuple[Interval, ...]:
     """The different tones of ``intervals``, ascending, brought into [0, period) unless ``period`` is None.
 
-    Raises InputError if there are none or more than 10,000.
+    Raises:
+        InputError: there are none or more than 10,000.
     """
     if not intervals:
         raise InputError("a scale without tones: give at least one")
@@ -72,7 +89,7 @@ def one_period(intervals: Sequence[Interval], period: Interval | None) -> tuple[
         raise InputError(f"a scale of {len(intervals):,} tones: more than {MAX_DEGREES:,}; leave some out")
     reduced = intervals if period is None else [_reduce(interval, period) for interval in intervals]
     kept: list[Interval] = []
-    # Of two names for one tone the exact one is kept.
+    # If a tone occurs twice, the exact one is kept.
     for interval in sorted(reduced, key=lambda interval: (interval.cents, interval.fraction is None)):
         if not kept or interval.cents - kept[-1].cents > SAME_TONE_CENTS:
             kept.append(interval)

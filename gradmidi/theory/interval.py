@@ -1,4 +1,4 @@
-"""An interval: the distance between two tones, in cents and, where it is known, as an exact ratio."""
+"""An interval: the distance between two tones, in cents and, if known, as an exact ratio."""
 
 import math
 import re
@@ -15,7 +15,7 @@ MAX_CENTS = 100 * CENTS_PER_OCTAVE  # far beyond hearing, and safe to raise to p
 _LARGEST_EXACT = 2**63  # larger numerators and denominators are kept as cents only: no one reads them as a ratio
 _LARGEST_FROM_FLOAT = 10_000_000  # any float is a fraction over a power of two; only a short one was meant as one
 _SIMPLE_DENOMINATOR = 100_000
-_RATIO_TEXT = re.compile(r"\s*[+-]?\d+(/\d+|\.\d*)?\s*", re.ASCII)  # no exponents: "1e999999999" would take for ever
+_RATIO_TEXT = re.compile(r"\s*[+-]?\d+(/\d+|\.\d*)?\s*", re.ASCII)  # no exponents: "1e999999999" would take forever
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,11 @@ class Interval:
 
     @classmethod
     def from_cents(cls, cents: float) -> "Interval":
-        """An interval of ``cents``, 1200 to the octave. Raises InputError unless finite and within 100 octaves."""
+        """An interval of ``cents``, 1200 to the octave.
+
+        Raises:
+            InputError: ``cents`` is not finite, or exceeds 100 octaves.
+        """
         number = _number(cents, "cents")
         if not math.isfinite(number):
             raise InputError(f"interval of {shown(cents)} cents: not a finite number")
@@ -42,8 +46,10 @@ class Interval:
     def from_ratio(cls, ratio: "float | Fraction | str") -> "Interval":
         """An interval from a frequency ratio: a number, a ``Fraction`` or text such as ``"3/2"``.
 
-        A float that stands for a simple fraction (1.5, 5 / 3) is understood as that fraction. Raises InputError
-        unless the ratio is a positive finite number within 100 octaves.
+        A float that stands for a simple fraction (1.5, 5 / 3) is understood as that fraction.
+
+        Raises:
+            InputError: the ratio is not a positive finite number within 100 octaves.
         """
         exact = _fraction(ratio)
         if exact <= 0:

@@ -20,7 +20,7 @@ MIDDLE_KEY = 60
 
 @dataclass(frozen=True)
 class ScalaScale:
-    """What an ``.scl`` file says: its description, and its pitches in the file's order.
+    """The contents of an ``.scl`` file: its description, and its pitches in the file's order.
 
     Degree 0, the unison, is implied. The last pitch is the period; without any pitch there is only degree 0.
     """
@@ -41,7 +41,11 @@ class ScalaScale:
         return (self.pitches[place - 1].cents if place else 0.0) + periods * self.pitches[-1].cents
 
     def interval(self, degree: int) -> Interval:
-        """The interval from degree 0, exact within the first period. Raises InputError beyond 100 octaves."""
+        """The interval from degree 0, exact within the first period.
+
+        Raises:
+            InputError: the interval exceeds 100 octaves.
+        """
         if 0 < degree <= len(self.pitches):
             return self.pitches[degree - 1]
         return Interval.from_cents(self.cents(degree)) if degree else UNISON
@@ -49,7 +53,7 @@ class ScalaScale:
 
 @dataclass(frozen=True)
 class KeyboardMap:
-    """What a ``.kbm`` file says: which degree of a scale sounds on which of the 128 MIDI keys.
+    """The contents of a ``.kbm`` file: which degree of a scale sounds on which of the 128 MIDI keys.
 
     ``degrees`` is the pattern from the ``middle`` key upwards (None: unmapped), repeated over the keyboard; empty
     maps every key in turn. Each repetition is ``formal_octave`` degrees higher, 0 standing for the number of
@@ -77,7 +81,10 @@ class KeyboardMap:
 def keyboard_frequencies(scale: ScalaScale, keyboard: KeyboardMap | None = None) -> NDArray[np.float64]:
     """The frequency in Hz of each MIDI key (128,): NaN for keys that are unmapped or beyond float64.
 
-    Without a ``keyboard`` degree 0 is on key 60 at 261.6256 Hz. Raises InputError if the reference key is unmapped.
+    Without a ``keyboard`` degree 0 is on key 60 at 261.6256 Hz.
+
+    Raises:
+        InputError: the reference key is unmapped.
     """
     keyboard = keyboard or KeyboardMap()
     keys = range(LOWEST_KEY, HIGHEST_KEY + 1)
@@ -92,7 +99,10 @@ def sounding_tones(scale: ScalaScale, keyboard: KeyboardMap) -> tuple[tuple[Inte
     """The tones that a keyboard plays: their intervals above degree 0, their period, and degree 0's Hz.
 
     There is no period if the mapping's pattern does not repeat within ``first`` to ``last``: then exactly the mapped
-    keys sound. Raises InputError if the reference key is unmapped, no key is mapped, or there are too many tones.
+    keys sound.
+
+    Raises:
+        InputError: the reference key is unmapped, no key is mapped, or there are too many tones.
     """
     notes = len(scale.pitches)
     tonic = _degree_zero_hz(scale, keyboard)
@@ -133,4 +143,4 @@ def _degree_zero_hz(scale: ScalaScale, keyboard: KeyboardMap) -> float:
     try:
         return keyboard.frequency / math.exp2(_reference_cents(scale, keyboard) / CENTS_PER_OCTAVE)
     except (OverflowError, ZeroDivisionError):
-        raise InputError(f"reference key {keyboard.reference} is too far from degree 0; take a nearer one") from None
+        raise InputError(f"reference key {keyboard.reference} is too far from degree 0; use a nearer one") from None

@@ -39,7 +39,10 @@ def as_floats(values: ArrayLike, what: str = "frequency") -> NDArray[np.float64]
 def hz_to_key(hz: ArrayLike, a4: float = A4) -> NDArray[np.float64]:
     """Fractional MIDI keys of frequencies in Hz, any shape: 69 + 12 log2(hz / a4).
 
-    NaN and negative values give NaN, 0 gives -inf, inf gives inf. Raises InputError for anything but numbers.
+    NaN and negative values give NaN, 0 gives -inf, inf gives inf.
+
+    Raises:
+        InputError: anything but numbers.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = as_floats(hz) / check_a4(a4)
@@ -49,7 +52,8 @@ def hz_to_key(hz: ArrayLike, a4: float = A4) -> NDArray[np.float64]:
 def key_to_hz(key: ArrayLike, a4: float = A4) -> NDArray[np.float64]:
     """Frequencies in Hz of (fractional) MIDI keys, any shape: a4 · 2^((key - 69) / 12). NaN stays NaN.
 
-    Raises InputError for anything but numbers.
+    Raises:
+        InputError: anything but numbers.
     """
     with np.errstate(over="ignore"):
         octaves = (as_floats(key, "MIDI key") - A4_KEY) / SEMITONES_PER_OCTAVE
@@ -69,8 +73,10 @@ def cents_between(hz: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
 def note_name(key: float) -> str:
     """The name of a MIDI key, with sharps: 60 is ``C4``, 61 ``C#4``, 0 ``C-1``.
 
-    A fractional key gets its distance from the nearest key in whole cents: 60.14 is ``C4+14c``. Raises
-    InputError if ``key`` is not a finite number.
+    A fractional key gets its distance from the nearest key in whole cents: 60.14 is ``C4+14c``.
+
+    Raises:
+        InputError: ``key`` is not a finite number.
     """
     if not math.isfinite(key):
         raise InputError(f"MIDI key {key}: not a finite number, so it has no note name")
@@ -81,13 +87,14 @@ def note_name(key: float) -> str:
 
 
 def parse_pitch(pitch: str | float, a4: float = A4) -> float:
-    """A pitch as a person writes it, in Hz.
+    """A pitch as people write it, in Hz.
 
     An ``int`` is a MIDI key (0 to 127) and a ``float`` is Hz. Text is a note name (``C4``, ``Eb4``, ``F♯3``,
     ``C-1``; without an octave, octave 4), a whole number for a MIDI key (``60``), or Hz, written with a point
     or with the unit (``261.63``, ``262 Hz``). ``a4`` is the frequency of A4 in Hz for names and keys.
 
-    Raises InputError for anything else, for a key outside 0 to 127 and for Hz that are not positive and finite.
+    Raises:
+        InputError: anything else, a key outside 0 to 127, or Hz that are not positive and finite.
     """
     if isinstance(pitch, str):
         return _parse_pitch_text(pitch.strip(), a4)

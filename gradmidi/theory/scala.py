@@ -25,7 +25,7 @@ _LARGEST_WRITTEN = 2**31 - 1  # what every reader of ratios has to support
 _COUNT = re.compile(r"[ \t]*(\d{1,9})(?:\s.*)?", re.ASCII)
 _CENTS = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+)", re.ASCII)
 _RATIO = re.compile(r"([+-]?\d+)(?:[ \t]*/[ \t]*([+-]?\d+))?", re.ASCII)
-# What follows a pitch is free text, unless it shows that the number was meant to be another one.
+# Free text may follow a pitch, unless it shows that a different number was meant.
 _MISREAD = re.compile(r"[ \t]*/|[.,]|[eE][+-]?\d", re.ASCII)
 
 # The seven numbers at the head of a .kbm file, in their order, with the lowest and highest that make sense.
@@ -43,20 +43,30 @@ _DECIMAL = re.compile(r"[+-]?(?:\d{1,30}\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.
 
 
 def read_scl(path: str | PathLike[str]) -> ScalaScale:
-    """Read an ``.scl`` file. Raises InputError, naming file, line and reason, for one that breaks the format."""
+    """Read an ``.scl`` file.
+
+    Raises:
+        InputError: the file breaks the format; the message names file, line and reason.
+    """
     return parse_scl(decode(read_bytes(path)), str(path))
 
 
 def read_kbm(path: str | PathLike[str]) -> KeyboardMap:
-    """Read a ``.kbm`` file. Raises InputError, naming file, line and reason, for one that breaks the format."""
+    """Read a ``.kbm`` file.
+
+    Raises:
+        InputError: the file breaks the format; the message names file, line and reason.
+    """
     return parse_kbm(decode(read_bytes(path)), str(path))
 
 
 def write_scl(path: str | PathLike[str], description: str, pitches: Sequence[Interval]) -> None:
     """Write an ``.scl`` file of ``pitches``, the last one being the period, so that reading it gives them back.
 
-    Exact ratios are written as ratios, all others as cents with every digit. Raises InputError if the file cannot be
-    written.
+    Exact ratios are written as ratios, all others as cents with every digit.
+
+    Raises:
+        InputError: the file cannot be written.
     """
     # A description that begins with "!" would be read as a comment.
     title = " " + description if description.startswith("!") else description
@@ -70,7 +80,11 @@ def write_scl(path: str | PathLike[str], description: str, pitches: Sequence[Int
 
 
 def parse_scl(text: str, where: str) -> ScalaScale:
-    """The scale in the text of an ``.scl`` file; ``where`` names it in errors. Raises InputError."""
+    """The scale in the text of an ``.scl`` file; ``where`` names it in errors.
+
+    Raises:
+        InputError: the text breaks the format.
+    """
     lines = _content_lines(text)
     description = next(lines, None)
     if description is None:
@@ -87,7 +101,11 @@ def parse_scl(text: str, where: str) -> ScalaScale:
 
 
 def parse_kbm(text: str, where: str) -> KeyboardMap:
-    """The mapping in the text of a ``.kbm`` file; ``where`` names it in errors. Raises InputError."""
+    """The mapping in the text of a ``.kbm`` file; ``where`` names it in errors.
+
+    Raises:
+        InputError: the text breaks the format.
+    """
     numbered = _without_blanks(_content_lines(text))
     header = {name: _header_value(numbered, name, where) for name in _HEADER}
     size = int(header["size of the map"])

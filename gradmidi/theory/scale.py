@@ -58,8 +58,10 @@ class Scale:
         """A scale of the catalogue (``scales.toml``), such as ``"dorian"`` or ``"minor pentatonic"``.
 
         ``tonic`` here and below is a note name, an int MIDI key or a float in Hz (see
-        :func:`gradmidi.theory.pitch.parse_pitch`), ``a4`` the frequency of A4 in Hz for names and keys. Raises
-        InputError for an unknown name, with the nearest names, and for a tonic that is none or out of range.
+        :func:`gradmidi.theory.pitch.parse_pitch`), ``a4`` the frequency of A4 in Hz for names and keys.
+
+        Raises:
+            InputError: an unknown name (the message has the nearest names), or a tonic that is invalid or out of range.
         """
         entry = catalogue.find(name)
         return cls._defined(entry.definition, tonic, a4, entry.name)
@@ -76,8 +78,10 @@ class Scale:
     ) -> "Scale":
         """A scale from semitones above the tonic, fractions allowed, with its period in semitones too.
 
-        A period of None here and below makes a scale of just these tones. Raises InputError if there are no
-        tones, one is not a finite number, or the period is not above 0.
+        A period of None here and below makes a scale of just these tones.
+
+        Raises:
+            InputError: there are no tones, one is not a finite number, or the period is not above 0.
         """
         return cls._defined(definition.define("semitones", semitones, period), tonic, a4, name)
 
@@ -91,7 +95,11 @@ class Scale:
         a4: float = pitch.A4,
         name: str = "",
     ) -> "Scale":
-        """A scale from cents above the tonic, with its period in cents. Raises InputError as ``from_semitones``."""
+        """A scale from cents above the tonic, with its period in cents.
+
+        Raises:
+            InputError: as ``from_semitones``.
+        """
         return cls._defined(definition.define("cents", cents, period), tonic, a4, name)
 
     @classmethod
@@ -106,8 +114,10 @@ class Scale:
     ) -> "Scale":
         """A scale from frequency ratios to the tonic: numbers, ``Fraction`` or text such as ``"3/2"``.
 
-        ``period`` is a ratio as well: 2 for the octave, 3 for the tritave. Raises InputError if there are no
-        tones, a ratio is not positive and finite, or the period is not above 1.
+        ``period`` is a ratio as well: 2 for the octave, 3 for the tritave.
+
+        Raises:
+            InputError: there are no tones, a ratio is not positive and finite, or the period is not above 1.
         """
         return cls._defined(definition.define("ratios", ratios, period), tonic, a4, name)
 
@@ -125,7 +135,8 @@ class Scale:
 
         In place of the period, the name of a note is the tonic: ``Scale.equal(19, "D4")``.
 
-        Raises InputError for another number of divisions and for a period not above 1.
+        Raises:
+            InputError: the number of divisions is out of range, or the period is not above 1.
         """
         if isinstance(period, str) and period.strip()[:1].isalpha():
             period, tonic = 2, period
@@ -145,7 +156,10 @@ class Scale:
     ) -> "Scale":
         """Exactly these tones: note names, float Hz or int MIDI keys, in any order; ``period=2`` repeats them.
 
-        Without a ``tonic`` the first one is the tonic. Raises InputError if there are none or one is no pitch.
+        Without a ``tonic`` the first one is the tonic.
+
+        Raises:
+            InputError: there are no notes, or one is not a pitch.
         """
         hz = [pitch.parse_pitch(note, a4) for note in degrees.as_list(notes, "notes")]
         if not hz:
@@ -168,8 +182,10 @@ class Scale:
         Without a mapping degree 0 is the ``tonic``, C4 (key 60, 261.6256 Hz) unless given. With one the scale has
         the degrees that are mapped, degree 0 at the Hz that follows from its reference frequency, and repeats as the
         mapping does; if the mapping's pattern does not repeat within its range of keys, exactly their tones. For the
-        Hz of each MIDI key see :func:`gradmidi.theory.keyboard.keyboard_frequencies`. Raises InputError, which names
-        the file and the line, for a file that breaks its format or makes no scale.
+        Hz of each MIDI key see :func:`gradmidi.theory.keyboard.keyboard_frequencies`.
+
+        Raises:
+            InputError: a file breaks its format or does not make a scale; the message names file, line and reason.
         """
         read = scala.read_scl(path)
         name = read.description or Path(path).stem
@@ -190,8 +206,10 @@ class Scale:
         """A scale from a TOML file with one of ``semitones``, ``cents``, ``ratios`` (lists) or ``equal`` (a number).
 
         It may also have ``period`` (in the same unit; "none" for no repetition), ``tonic``, ``a4`` and ``name``.
-        ``tonic`` and ``a4`` given here win over the file's. Raises InputError, which names the file, if it cannot
-        be read or makes no scale.
+        ``tonic`` and ``a4`` given here win over the file's.
+
+        Raises:
+            InputError: it cannot be read or does not make a scale; the message names the file.
         """
         table = read_toml(path, "a scale file")
         made = definition.from_table(table, str(path))
@@ -207,13 +225,16 @@ class Scale:
 
     @classmethod
     def parse(cls, text: str, *, a4: float = pitch.A4) -> "Scale":
-        """A scale as it is written after ``--scale``.
+        """A scale from text, as written after ``--scale``.
 
         A catalogue name (``"minor pentatonic"``), an equal division (``"19edo"``, ``"13ed3"``), a file ending in
         ``.toml`` or ``.scl``, semitones (``"0 2 3.5 7 8.9"``) or ratios (``"1/1 9/8 5/4"``), both repeated at the
         octave; any of them after a tonic (``"D dorian"``, ``"A3 minor pentatonic"``, ``"220Hz 1/1 5/4"``), which is
         C4 unless given, and in octave 4 if it has no octave. A file whose name begins with a note and a space is
-        written ``"./A scale.scl"``. Raises InputError.
+        written ``"./A scale.scl"``.
+
+        Raises:
+            InputError: the text does not describe a scale.
         """
         read = read_scale_text(text, a4)
         tonic = DEFAULT_TONIC if read.tonic is None else read.tonic
@@ -266,8 +287,10 @@ class Scale:
 
         Nearest in log frequency; a value exactly between two tones goes to the lower one. The results are the same
         floats that ``frequencies`` gives, so quantising twice changes nothing. NaN, infinity, zero and negative
-        values have no nearest tone and give NaN. A scale with a period has tones from 1e-60 to 1e60 Hz. Raises
-        InputError for anything but numbers.
+        values have no nearest tone and give NaN. A scale with a period has tones from 1e-60 to 1e60 Hz.
+
+        Raises:
+            InputError: anything but numbers.
         """
         return self._tones.nearest(pitch.as_floats(hz))[()]
 
@@ -283,7 +306,8 @@ class Scale:
     def frequencies(self, lo: float, hi: float) -> Floats:
         """Every tone from ``lo`` to ``hi`` Hz, both included, ascending (M,); empty if there is none.
 
-        Raises InputError unless both are positive and finite and ``lo`` is not above ``hi``.
+        Raises:
+            InputError: one is not positive and finite, or ``lo`` is above ``hi``.
         """
         edges = pitch.as_floats([lo, hi])
         if edges.shape != (2,) or not tones.playable(edges).all() or lo > hi:
@@ -297,7 +321,8 @@ class Scale:
     def transpose(self, interval: float | Fraction | str) -> "Scale":
         """The same scale on another tonic: a number moves it by semitones, a ``Fraction`` or ``"3/2"`` by a ratio.
 
-        Raises InputError if that is no interval or moves the tonic out of range.
+        Raises:
+            InputError: that is not an interval, or it moves the tonic out of range.
         """
         if isinstance(interval, (str, Fraction)):
             ratio = Interval.from_ratio(interval).ratio
@@ -308,7 +333,8 @@ class Scale:
     def rotate(self, steps: int) -> "Scale":
         """The same tones with another tonic, ``steps`` degrees up (or down): C major rotated by 1 begins on D.
 
-        Raises InputError if the scale has no period or ``steps`` is not a whole number.
+        Raises:
+            InputError: the scale has no period or ``steps`` is not a whole number.
         """
         if not isinstance(steps, (int, np.integer)):
             raise InputError(f"rotation by {shown(steps)}: give a whole number of degrees")
@@ -321,7 +347,8 @@ class Scale:
     def mode(self, number: int) -> "Scale":
         """The ``number``-th mode (1 is the scale itself) on the same tonic: mode 2 of C major is C dorian.
 
-        Raises InputError if the scale has no period or ``number`` is not 1 to its number of degrees.
+        Raises:
+            InputError: the scale has no period or ``number`` is not 1 to its number of degrees.
         """
         if not isinstance(number, (int, np.integer)) or not 1 <= number <= len(self):
             raise InputError(f"mode {shown(number)}: {self.name} has modes 1 to {len(self)}; give one of them")
@@ -337,7 +364,8 @@ class Scale:
     def union(self, other: "Scale") -> "Scale":
         """All tones of both, on this scale's tonic; also written ``scale + other``.
 
-        Raises InputError unless both have the same period or both have none.
+        Raises:
+            InputError: they have different periods, or only one has a period.
         """
         if not (isinstance(other, Scale) and self._identity[0] == other._identity[0]):
             raise InputError(
@@ -356,14 +384,16 @@ class Scale:
     def save_scala(self, path: str | PathLike[str]) -> None:
         """Write the scale as a Scala ``.scl`` file, so that ``from_scala(path, tonic=scale.tonic) == scale``.
 
-        The format has no place for the tonic, and needs a period and a tone on the tonic. Raises InputError for a
-        scale without them and for a place that cannot be written.
+        The format has no place for the tonic, and needs a period and a tone on the tonic.
+
+        Raises:
+            InputError: the scale lacks one of them, or the file cannot be written.
         """
         if self.repeat is None:
             raise InputError(f"{self.name}: an .scl file needs a period; make the scale with one, such as period=2")
         if self.degrees[0].cents != 0:
             raise InputError(
-                f"{self.name}: an .scl file begins on the tonic, which is no tone of this scale; rotate(0) first"
+                f"{self.name}: an .scl file begins on the tonic, which is not a tone of this scale; rotate(0) first"
             )
         scala.write_scl(path, self.name, (*self.degrees[1:], self.repeat))
 

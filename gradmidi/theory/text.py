@@ -1,4 +1,4 @@
-"""What a person writes after ``--scale``, told apart: a file, ratios, semitones, an equal division or a name."""
+"""The forms of text accepted after ``--scale``: a file, ratios, semitones, an equal division or a name."""
 
 import re
 from dataclasses import dataclass
@@ -26,9 +26,10 @@ class ScaleText:
 
 
 def read_scale_text(text: str, a4: float) -> ScaleText:
-    """Tell apart the forms of :meth:`gradmidi.theory.scale.Scale.parse`, without looking anything up.
+    """Distinguish the forms of :meth:`gradmidi.theory.scale.Scale.parse`, without looking anything up.
 
-    Raises InputError for empty text and for a single number.
+    Raises:
+        InputError: empty text, or a single number.
     """
     if not isinstance(text, str) or not text.strip():
         raise InputError(
@@ -60,7 +61,7 @@ def _without_tonic(text: str) -> ScaleText:
     if all(re.fullmatch(_NUMBER, part) for part in parts):
         if len(parts) == 1:
             raise InputError(
-                f"scale {shown(text)}: one number is no scale; write '19edo' for an equal division, or '0 2 3.5 7'"
+                f"scale {shown(text)}: one number is not a scale; write '19edo' for an equal division, or '0 2 3.5 7'"
             )
         return ScaleText("semitones", parts)
     return ScaleText("name", (text,))

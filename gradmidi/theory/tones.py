@@ -38,7 +38,7 @@ class ToneSet:
             return self.tonic * self.ratios, 0
         edges = (min(max(edge, LOWEST_HZ), HIGHEST_HZ) for edge in (lo, hi))
         first, last = (math.floor(math.log(edge / self.tonic) / math.log(self.period)) for edge in edges)
-        # Python's pow, not numpy's: the same exponent must give the same float wherever it stands in the array.
+        # Python's pow, not numpy's: the same exponent must give the same float at any position in the array.
         powers = np.array([self.period**k for k in range(first - 1, last + 2)])
         return np.outer(powers, self.tonic * self.ratios).ravel(), (first - 1) * len(self.ratios)
 

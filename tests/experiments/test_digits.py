@@ -129,7 +129,7 @@ def zeros_packed(head):
 
 
 WRONG = {
-    "a label that is not a digit": (damaged(labels=lambda data: data[:-1] + b"\x0a"), "label 10 is no digit"),
+    "a label that is not a digit": (damaged(labels=lambda data: data[:-1] + b"\x0a"), "label 10 is not a digit"),
     "no digits at all": (
         damaged(lambda data: data[:4] + bytes(4) + data[8:16], lambda data: data[:4] + bytes(4)),
         r"images of shape \(0, 28, 28\) and labels of shape \(0,\) are not MNIST",

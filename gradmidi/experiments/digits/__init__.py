@@ -54,7 +54,7 @@ def load_digits(data: str = "auto") -> Digits:
 
 
 def embedded_digits() -> Digits:
-    """5,000 real MNIST digits; see LICENSE.md beside the file for their origin."""
+    """5,000 real MNIST digits; see LICENSE.md next to the file for their origin."""
     with resources.files(__name__).joinpath("digits.npz").open("rb") as file:
         table = np.load(file)
         return Digits(table["images"], table["labels"], "5,000 embedded MNIST digits")
