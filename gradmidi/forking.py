@@ -1,7 +1,7 @@
 """What a forked child inherits of ours, such as an open recording, and leaves to its parent.
 
 ``os.fork``, multiprocessing and DataLoader workers copy the whole process: descriptors with their offsets, hooks, the
-way into the player. In the child each of these falls silent before any other code runs, which costs a step nothing.
+pipe to the player. In the child each of these falls silent before any other code runs, at no cost per step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def keep_from_children(thing: Inherited) -> None:
 
 
 def turn_to_nothing(descriptor: int) -> None:
-    """Let a descriptor lead nowhere: what is written to it or closed no longer reaches the parent's file."""
+    """Redirect a descriptor to nowhere: writing to it or closing it no longer affects the parent's file."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, descriptor, inheritable=False)
     os.close(nothing)

@@ -1,4 +1,4 @@
-"""How a run is set up: the presets and what may be changed in them. Knows no torch."""
+"""How a run is set up: the presets and what may be changed in them. Does not import torch."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _is_planted(file: os.stat_result, folder: os.stat_result) -> bool:
 def _keeps_its_file(place: Path, before: os.stat_result, folder: os.stat_result) -> bool:
     """Whether replacing the file by a new one would lose something.
 
-    Where all may write, a second name can be somebody's trap: there the name gets a new file.
+    In a folder where everyone may write, a hard link can be a trap: there a new file is made.
     """
     if folder.st_mode & stat.S_IWOTH:
         return False

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# A whole file is locked until a moment after it got its name, and so is any while somebody looks whether it is locked.
+# A new file stays locked briefly after it gets its name, and any file while another process tests its lock.
 TRIES, PAUSE = 6, 0.005  # s
 
 if sys.platform == "win32":
@@ -85,7 +85,7 @@ def holder(path: Path) -> str:
 
 
 def _locks(process: Path, place: str) -> bool:
-    """Whether a descriptor of the process has a lock on the file; of other people's processes that is not told."""
+    """Whether a descriptor of the process has a lock on the file; not known for processes of other users."""
     with suppress(OSError):
         for descriptor in (process / "fd").iterdir():
             with suppress(OSError):

@@ -114,7 +114,7 @@ def _copy_of(name: str, chunks: Iterator[bytes]) -> BinaryIO:
     """The contents of a pipe, in memory as long as they are small.
 
     Raises:
-        InputError: it is too much, nobody writes, or the system fails.
+        InputError: it is too much, there is no writer, or the system fails.
     """
     copy = cast(BinaryIO, SpooledTemporaryFile(IN_MEMORY, prefix="gradmidi"))  # noqa: SIM115 - the caller closes it
     try:
@@ -150,7 +150,7 @@ def _from_fifo(path: Path, name: str) -> Iterator[bytes]:
             elif is_ready:
                 return
             elif time.monotonic() > end:
-                raise InputError(f"cannot read {name}: nobody has written into the pipe for {WRITER_SECONDS:g} s")
+                raise InputError(f"cannot read {name}: nothing was written to the pipe for {WRITER_SECONDS:g} s")
     finally:
         os.close(pipe)
 

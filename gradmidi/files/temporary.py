@@ -38,7 +38,7 @@ def new_file(folder: Path, mode: int) -> tuple[BinaryIO, Path]:
         os.close(descriptor)
         with suppress(OSError):
             name.unlink()
-    raise BlockingIOError(errno.EBUSY, "somebody removes every file that is made there")
+    raise BlockingIOError(errno.EBUSY, "another process removes every file that is created there")
 
 
 def open_new(path: Path, mode: int = 0o666) -> int:

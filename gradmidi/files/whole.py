@@ -157,7 +157,7 @@ def _open_existing(target: Destination, flags: int) -> int:
     descriptor = os.open(target.place, flags | NO_LINK | PLAIN)
     if not os.path.samestat(os.fstat(descriptor), target.before):
         os.close(descriptor)
-        raise OSError(errno.EBUSY, "somebody put another file there meanwhile")
+        raise OSError(errno.EBUSY, "another process put a file there in the meantime")
     return descriptor
 
 

@@ -85,7 +85,7 @@ def _below(folder: Path, where: str) -> Iterable[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder is that of a run which nobody deleted; logged models have such folders as well."""
+    """Whether a folder is that of a run that was not deleted; logged models have such folders as well."""
     try:
         with (folder / META).open("rb") as file:
             lines = file.read(MOST_META).splitlines()

@@ -210,7 +210,7 @@ def _exact(line: str | None, name: object) -> Exact | None:
 
 
 def _own_layers(head: Head, name: object) -> dict[str, str]:
-    """Column by layer, as the metadata of our own files name them."""
+    """Column by layer, as named by the metadata of gradmidi's files."""
     try:
         layers = read_layers(head.meta["layers"])
     except ValueError:
@@ -224,7 +224,7 @@ def _own_layers(head: Head, name: object) -> dict[str, str]:
 
 
 def _plain_layers(names: list[str]) -> dict[str, str]:
-    """Column by layer of somebody else's table: every column that is not a usual metric."""
+    """Column by layer of another tool's table: every column that is not a usual metric."""
     return {name: name for name in names if name != STEP and name.lower() not in METRIC_COLUMNS}
 
 

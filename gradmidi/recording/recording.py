@@ -257,9 +257,9 @@ class Recording(FromLogs):
 
     @staticmethod
     def from_pandas(frame: DataFrame, metrics: Iterable[str] | None = None) -> Recording:
-        """A recording of a pandas table: that of :meth:`to_pandas`, or some of its rows, or one of your own.
+        """A recording from a pandas table: one of :meth:`to_pandas`, some of its rows, or your own table.
 
-        Steps are the column ``step``, or else the index. In a table of your own every other column is a layer, except
+        Steps are the column ``step``, or else the index. In your own table every other column is a layer, except
         the metrics. NaN is a measured NaN, which is an alarm; a gap is ``pandas.NA`` in a column of a nullable type
         (``frame.convert_dtypes()``) or ``None``.
 
@@ -279,7 +279,7 @@ class Recording(FromLogs):
 
         The index is ``step``. Columns are called as in the file. A layer with gaps is of pandas' type ``Float64``, in
         which a gap is ``pandas.NA`` and a measured NaN stays NaN; all others are plain float64. Exact names and
-        metadata are in ``frame.attrs["gradmidi"]``, so that :meth:`from_pandas` gives the same recording back.
+        metadata are in ``frame.attrs["gradmidi"]``, so that :meth:`from_pandas` restores the same recording.
 
         Raises:
             MissingPartError: pandas is not installed.

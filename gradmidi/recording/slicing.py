@@ -39,7 +39,7 @@ def taken(recording: Recording, which: slice | NDArray[Any]) -> Recording:
 
 
 def row_at(recording: Recording, position: int) -> Row:
-    """The row at a position, with arrays of its own.
+    """The row at a position, with its own arrays.
 
     Raises:
         IndexError: there is no such row.
@@ -107,7 +107,7 @@ def concat(recordings: Iterable[Recording], renumber: bool) -> Recording:
 
 
 def _kept_seams(recording: Recording, which: slice | NDArray[Any]) -> NDArray[np.int64]:
-    """Positions, among the rows that are picked, of those at or behind a seam; none where rows change their order."""
+    """Positions, among the rows that are picked, of those at or after a seam; empty if rows change their order."""
     rows = np.arange(len(recording))[which]
     if (np.diff(rows) <= 0).any():
         return np.empty(0, dtype=np.int64)
@@ -151,7 +151,7 @@ def _in_order(part: Recording, layers: tuple[str, ...], place: int) -> Recording
 
 
 def _increasing(parts: Sequence[_Part]) -> list[NDArray[np.int64]]:
-    """The steps as they are.
+    """The steps unchanged.
 
     Raises:
         InputError: a recording does not begin after the one before it.

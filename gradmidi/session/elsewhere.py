@@ -1,4 +1,4 @@
-"""What a session gives on a rank that does not record: a recording without steps, which overwrites nobody's."""
+"""The recording of a session on a rank that does not record: without steps, and it never overwrites a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RecordedElsewhere(Recording):
         return cls(tuple(layers), np.zeros(0, dtype=np.int64), np.zeros((0, len(layers))))
 
     def save(self, path: str | Path) -> None:
-        """Say that nothing is saved here, and who does it."""
+        """Warn that nothing is saved here, but by rank 0."""
         from gradmidi.measure.distributed import rank
 
         warn(

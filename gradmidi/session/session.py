@@ -291,7 +291,7 @@ class Session:
         _in_spite_of_interrupts(self._probe.detach, release, close)
         self._over = True
         if well:  # an exception speaks for itself
-            self._say_once("silence", self._probe.silence, lambda why: self._notice(f"no gradient was heard: {why}"))
+            self._say_once("silence", self._probe.silence, lambda why: self._notice(f"no gradient was recorded: {why}"))
             self._say_once("missed", self._probe.missed, lambda names: self._say_join(names, "not recorded"))
         if self.says_findings:
             problems = self.report.problems

@@ -40,7 +40,7 @@ def test_a_file_a_fifo_and_a_link_to_either_are_read_twice(tmp_path):
 def test_a_fifo_without_a_writer_does_not_wait_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "WRITER_SECONDS", 0.2)
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(InputError, match="nobody has written into the pipe"):
+    with pytest.raises(InputError, match="nothing was written to the pipe"):
         Source(tmp_path / "fifo")
 
 

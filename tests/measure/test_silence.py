@@ -110,7 +110,7 @@ def test_why_nothing_was_heard_is_said_once(case: str, path: str | None, tmp_pat
     optimizer = sgd(model)
     session = listen(model, optimizer, path=path and tmp_path / path)
     kept = act(model, optimizer)
-    with pytest.warns(TrainingWarning, match=f"no gradient was heard: .*{message}") as caught:
+    with pytest.warns(TrainingWarning, match=f"no gradient was recorded: .*{message}") as caught:
         session.detach()
         session.detach()
     assert len(caught) == 1

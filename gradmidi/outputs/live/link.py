@@ -97,7 +97,7 @@ class Link:
         return self._report
 
     def leave_to_parent(self) -> None:
-        """See :class:`gradmidi.forking.Inherited`; while the child held the pipe open, nobody could see us go."""
+        """See :class:`gradmidi.forking.Inherited`; if the child kept the pipe open, our end would go unnoticed."""
         self.failure = self.failure or "it is played by the parent of this process"
         self._backlog.clear()
         self._process.returncode = 0  # nothing to wait for, and nothing to kill

@@ -13,7 +13,7 @@ class LiveOptions(TypedDict, total=False):
     """How a live performance is played; see :class:`gradmidi.outputs.live.LiveOutput`.
 
     Attributes:
-        pace: what is heard when training outruns hearing: ``"peak"``, ``"latest"``, ``"mean"``, or ``"wait"``, which
+        pace: what is played when training outruns the music: ``"peak"``, ``"latest"``, ``"mean"``, or ``"wait"``, which
             slows the training down to the music.
         clock: send MIDI clock, and begin steps on its ticks.
         cc: metrics as controllers of the first layer's channel, such as ``"loss=74"``.
