@@ -34,6 +34,7 @@ def nothing_is_left_outside():
     assert not after - before, f"left by a test: {', '.join(sorted(map(str, after - before)))}"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers a file's tests share one; those that hear MIDI, the longest of all, begin together."""
     items.sort(key=lambda item: item.path.parent != LIVE)

@@ -74,6 +74,12 @@ def test_events_are_named(sick):
     assert kinds == [("explosion", 20, 1), ("inf", 30, 0), ("nan", 40, 2), ("zero", 50, 3)]
 
 
+@pytest.mark.parametrize(("norm", "times"), [(25.7, "26"), (999_999.4, "999999"), (1e9, "1e+09")])
+def test_an_explosion_says_how_many_times_the_usual_it_is(norm, times):
+    (event,) = Watch(1).find(Recording.from_arrays([[1.0], [norm]], ["fc"]))
+    assert event.text == f"fc explodes at step 1: {norm:.3g}, {times} times its usual"
+
+
 def test_a_healthy_run_has_no_events(healthy):
     assert Watch(4).find(healthy) == []
 

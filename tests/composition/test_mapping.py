@@ -46,14 +46,15 @@ def test_adaptive_hovers_and_hears_a_change():
     assert mapping(np.array([[10_000.0]]))[0, 0] == pytest.approx(key_to_hz(60) * 2 ** (2 * 0.95))
 
 
-def test_rank_counts_what_lies_below():
+@pytest.mark.parametrize("window", [10, 7])
+def test_rank_counts_what_lies_below(window):
     rng = np.random.default_rng(1)
     norms = rng.lognormal(size=(100, 2))
-    mapping = Rank(window=10)
+    mapping = Rank(window=window)
     hertz = mapping(norms)
     low, high = key_to_hz(48), key_to_hz(84)
     for row in (0, 3, 9, 10, 57, 99):
-        past = norms[max(0, row - 9) : row + 1, 1]
+        past = norms[max(0, row - window + 1) : row + 1, 1]
         share = (past < norms[row, 1]).sum() / (len(past) - 1) if len(past) > 1 else 0.5
         assert hertz[row, 1] == pytest.approx(low * (high / low) ** share)
 
@@ -79,6 +80,7 @@ def test_two_composers_do_not_share_a_memory():
 
 def test_folding_moves_by_octaves_and_clamping_stops():
     fold = PitchRange(100, 1000, "fold")
+    assert fold.apply(np.array([1001.0, 1999.0, 99.9, 50.1])).tolist() == [500.5, 999.5, 199.8, 100.2]
     hertz = np.array([3000.0, 1000.0, 150.0, 99.0, 13.0, 0.0, np.inf, 1e200])
     folded = fold.apply(hertz)
     assert ((folded >= 100) & (folded <= 1000)).all()
