@@ -14,17 +14,18 @@ kept = torch.cumprod(1 - torch.linspace(1e-4, 0.05, STEPS), 0)  # share of the s
 
 
 class Denoiser(nn.Module):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.time = nn.Embedding(STEPS, 32)
         self.down = nn.Linear(2, 32)
         self.middle = nn.Linear(32, 32)
         self.up = nn.Linear(64, 2)
 
-    def forward(self, x, level):
+    def forward(self, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         skip = torch.nn.functional.silu(self.down(x) + self.time(level))
         deep = torch.nn.functional.silu(self.middle(skip))
-        return self.up(torch.cat([skip, deep], 1))
+        noise: torch.Tensor = self.up(torch.cat([skip, deep], 1))
+        return noise
 
 
 model = Denoiser()

@@ -14,17 +14,18 @@ import gradmidi
 torch.manual_seed(0)
 
 
-def network():
+def network() -> nn.Module:
     return nn.Sequential(nn.Linear(1, 24), nn.Tanh(), nn.Linear(24, 1))
 
 
 class Member(nn.Module):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.learns, self.prior = network(), network().requires_grad_(False)
 
-    def forward(self, x):
-        return self.learns(x) + self.prior(x)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total: torch.Tensor = self.learns(x) + self.prior(x)
+        return total
 
 
 members = nn.ModuleDict({f"member {i + 1}": Member() for i in range(6)})

@@ -17,7 +17,8 @@ class Regression(lightning.LightningModule):
 
     def training_step(self, batch: list[torch.Tensor]) -> torch.Tensor:
         (x,) = batch
-        return (self.net(x) - x.sum(1, keepdim=True)).square().mean()
+        loss: torch.Tensor = (self.net(x) - x.sum(1, keepdim=True)).square().mean()
+        return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=1e-3)

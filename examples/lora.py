@@ -12,8 +12,8 @@ import gradmidi
 
 torch.manual_seed(0)
 # A tiny model with random weights, so that nothing is downloaded; from_pretrained("gpt2") works the same way.
-model = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_positions=32, n_embd=32, n_layer=3, n_head=2))
-model = get_peft_model(model, LoraConfig(r=4, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True))
+base = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_positions=32, n_embd=32, n_layer=3, n_head=2))
+model = get_peft_model(base, LoraConfig(r=4, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True))
 optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=3e-3)
 text = torch.randint(64, (16, 32))
 

@@ -19,9 +19,10 @@ net = nn.ModuleDict(
 optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
 
 
-def rollout(steps=64):
+def rollout(steps: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A point on a line is pushed left, not at all, or right; the reward is highest at the origin."""
-    place, seen, taken, rewards = torch.rand(16) * 2 - 1, [], [], []
+    place = torch.rand(16) * 2 - 1
+    seen, taken, rewards = list[torch.Tensor](), list[torch.Tensor](), list[torch.Tensor]()
     for _ in range(steps):
         seen.append(torch.stack([place, place.abs()], 1))
         taken.append(Categorical(logits=net["actor"](seen[-1])).sample())

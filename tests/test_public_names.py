@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 
 import pytest
 
 import gradmidi as gm
+from gradmidi.cli.options import add_sound_options, compose_options
+from gradmidi.composition.composer import Composer
 from gradmidi.composition.options import COMPOSE_DEFAULTS, ComposeOptions
+from gradmidi.session.options import LISTEN_DEFAULTS, ListenOptions
 from gradmidi.signatures import option_types
 
 
@@ -21,6 +25,35 @@ def test_compose_shows_every_option_with_its_default():
     assert set(COMPOSE_DEFAULTS) == set(option_types(ComposeOptions)) <= set(shown)
     assert all(shown[name].default == default for name, default in COMPOSE_DEFAULTS.items())
     assert "options" not in shown
+
+
+def test_listen_shows_every_option_with_its_default():
+    shown = inspect.signature(gm.listen).parameters
+    assert set(LISTEN_DEFAULTS) == set(option_types(ListenOptions)) <= set(shown)
+    assert all(shown[name].default == default for name, default in LISTEN_DEFAULTS.items())
+    assert {"layers", "every", "pace", "cc", "scale", "mapping"} <= set(shown), "of all three tables"
+    assert "options" not in shown
+
+
+NOT_TEXT = {
+    "timing",
+    "parts",
+    "groups",
+}  # --unit with --tempo, and --voices, say the same; groups are Python's
+
+
+def test_the_command_line_has_every_option_of_compose_with_its_default():
+    parser = argparse.ArgumentParser()
+    add_sound_options(parser)
+    options = vars(parser.parse_args([]))
+    assert set(COMPOSE_DEFAULTS) - NOT_TEXT <= set(options)
+    given = compose_options(parser.parse_args([]))
+    own = Composer(["a"], **given)
+    plain = Composer(["a"])
+    assert (own.scale, own.timing, own.style, own.parts) == (plain.scale, plain.timing, plain.style, plain.parts)
+    assert (own.about, own.title) == (plain.about, plain.title)
+    for name in ("invert", "beyond", "hysteresis", "dynamics", "style", "max_voices", "voices", "title"):
+        assert options[name] == COMPOSE_DEFAULTS[name], name
 
 
 def test_an_option_that_does_not_exist():

@@ -45,6 +45,7 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     notes.add_argument("--voices", metavar="FILE", help="which instrument plays which layer: a TOML file")
     notes.add_argument("--max-voices", metavar="N", type=int, default=15, help="group layers into at most N voices")
     notes.add_argument("--layers", metavar="NAMES", help="only these layers, comma-separated; or globs such as 'conv*'")
+    notes.add_argument("--title", metavar="TEXT", help="the piece's name (default: that of the recording)")
     sound = parser.add_argument_group("sound")
     sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
 
@@ -109,6 +110,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         "hysteresis": args.hysteresis,
         "dynamics": args.dynamics,
         "style": check_style(args.style),
+        "title": args.title,
         "parts": load_parts(args.voices),
         "max_voices": _of_option("--max-voices", lambda: check_max_voices(args.max_voices)),
     }

@@ -83,7 +83,7 @@ def train(settings: Settings, digits: Digits, attach: Callable[[nn.Module, torch
         for _, batch in zip(range(settings.steps), batches(digits, settings, device), strict=False):
             session.log(epoch=batch.epoch)
             optimizer.zero_grad()
-            session.loss(F.nll_loss(net(batch.digits), batch.labels)).backward()  # type: ignore[no-untyped-call]
+            session.loss(F.nll_loss(net(batch.digits), batch.labels)).backward()
             optimizer.step()
             if session.failure:
                 break

@@ -55,7 +55,7 @@ class Reading(NamedTuple):
 
 
 def _has_happened(event: torch.cuda.Event) -> bool:
-    happened: bool = event.query()  # type: ignore[no-untyped-call]
+    happened: bool = event.query()
     return happened
 
 
@@ -109,7 +109,7 @@ class HostCopies:
 
 def _buffer(row: Tensor) -> Buffer:
     host = torch.empty(row.shape, dtype=row.dtype, pin_memory=True)
-    return Buffer(host, torch.cuda.Event())  # type: ignore[no-untyped-call]
+    return Buffer(host, torch.cuda.Event())
 
 
 class LocalReader:

@@ -62,7 +62,7 @@ def out_of_graphs(hook: Callable[..., Any]) -> Callable[..., Any]:
     if "torch._dynamo" not in sys.modules:
         return hook
     reason = "gradmidi's probe runs between graphs; compile optimizer.step() without fullgraph, or detach the probe"
-    apart: Callable[..., Any] = torch.compiler.disable(hook, reason=reason)  # type: ignore[no-untyped-call]
+    apart: Callable[..., Any] = torch.compiler.disable(hook, reason=reason)
     return apart
 
 
@@ -107,7 +107,7 @@ class AfterBackward:
     def add(self, parameters: Iterable[nn.Parameter]) -> None:
         """Wait for these parameters too."""
         self._hooks += [
-            parameter.register_post_accumulate_grad_hook(self._reached)  # type: ignore[no-untyped-call]
+            parameter.register_post_accumulate_grad_hook(self._reached)
             for parameter in parameters
             if parameter.requires_grad
         ]
