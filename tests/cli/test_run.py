@@ -323,7 +323,7 @@ def test_a_recording_that_cannot_be_written_leaves_the_training_alone(script, ru
         (["--live", "file:x.txt", "--pace", "fast", "--", "touch", "ran"], "no pace is called 'fast'"),
         (["--duration", "soon", "--", "touch", "ran"], "soon"),
         (["--out", "taken/out", "--", "touch", "ran"], "taken is a file"),
-        (["--pace", "wait", "--", "touch", "ran"], "--pace is about live notes"),
+        (["--pace", "wait", "--", "touch", "ran"], "--pace is for live notes"),
         (["--live", "file:x.txt", "--cc", "loss=74", "--", "touch", "ran"], "--cc loss=74: there is no metric 'loss'"),
     ],
 )
