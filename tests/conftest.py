@@ -20,7 +20,6 @@ settings.register_profile("gradmidi", deadline=None)
 settings.load_profile("gradmidi")
 
 ROOT = Path(__file__).parents[1]
-LIVE = ROOT / "tests" / "outputs" / "live"
 PURE_TONE = ROOT / "soundfonts" / "pure-tone.sf2"
 
 
