@@ -1,5 +1,5 @@
 # make demo: everything on a fresh machine, then a first training run you can hear.  make test: the tests.
-# make test ARGS='-m "not slow"': without those that train, play and start the command; ARGS='-n 2 --dist loadfile': two at once.
+# make test ARGS='-m "not slow"': without those that train, play and start the command; ARGS='-n 0': one at a time.
 # make docs: the site, into site/; a broken link is an error.  make packages: sdist and wheel, into dist/.
 # make fuzz: more damaged files of every kind than the tests read, such as ARGS="npz mid --count 5000 --seed 1".
 # make mutants: breaks the code on purpose and tells what its room's tests do not notice, ARGS="theory --count 100 --seed 1".
@@ -16,7 +16,7 @@ demo: $(VENV)/.ready
 	@echo "now listen to out/gradients.wav and look at out/score.png"
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 fuzz: $(VENV)/.ready-dev
 	@.ci/system-parts libfluidsynth3
