@@ -23,7 +23,9 @@ def open_link(port: str | None, *, backend: str | None, soundfont: str | Path | 
         MissingPartError: something has to be installed or started first.
     """
     if not RATES[0] <= max_rate <= RATES[1]:
-        raise InputError(f"a rate of {max_rate:g} messages per second is out of range; use {RATES[0]:g} to {RATES[1]:g}")
+        raise InputError(
+            f"a rate of {max_rate:g} messages per second is out of range; use {RATES[0]:g} to {RATES[1]:g}"
+        )
     name = port or CLIENT
     chosen = _soundfont(soundfont) if name.startswith(SYNTH) else None
     return Link(name, backend=backend, soundfont=chosen, max_rate=max_rate)
