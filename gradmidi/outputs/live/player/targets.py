@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from gradmidi.errors import InputError, MissingPartError
+from gradmidi.errors import MissingPartError
 from gradmidi.files import open_raw
+from gradmidi.outputs.fluid_binding import Synthesizer, module
 from gradmidi.outputs.live.player.libraries import CLIENT, drivers, fit, nothing_runs
-from gradmidi.requirements import install_command, require
+from gradmidi.requirements import install_command
 
 FILE_PREFIX = "file:"
 SYNTH = "fluidsynth"
-SYNTH_GAIN = 0.5
 
 
 class Target(Protocol):
@@ -112,48 +110,15 @@ class SynthTarget:
     system = "FluidSynth"
 
     def __init__(self, soundfont: str | None, driver: str | None) -> None:
-        fluidsynth: Any = _fluidsynth()
+        module()  # which is missed before a SoundFont is
         if soundfont is None:
             raise MissingPartError(f"no SoundFont was found; run: {install_command('pretty_midi')}")
-        self._library = fluidsynth._fl
-        self._synth = fluidsynth.Synth(gain=SYNTH_GAIN)
-        self._synth.start(driver=driver)
-        if not self._synth.audio_driver:
+        self._fluid = Synthesizer()
+        self._fluid.synth.start(driver=driver)
+        if not self._fluid.synth.audio_driver:
             raise MissingPartError(
                 "FluidSynth found no sound device; name its audio driver, such as --live fluidsynth:jack"
             )
-        if self._library.fluid_synth_sfload(ctypes.c_void_p(self._synth.synth), os.fsencode(soundfont), 0) < 0:
-            raise InputError(f"FluidSynth cannot read the SoundFont {soundfont}; try another with --soundfont")
+        self._fluid.load(soundfont)
         self.name = f"{SYNTH} with {Path(soundfont).name}"
-
-    def send(self, data: bytes) -> None:
-        synth, status, channel = self._synth, data[0] & 0xF0, data[0] & 0x0F
-        if data[0] == 0xF0:
-            body = data[1:-1]
-            self._library.fluid_synth_sysex(ctypes.c_void_p(synth.synth), body, len(body), None, None, None, 0)
-        elif status in SYNTH_CALLS:
-            SYNTH_CALLS[status](synth, channel, *data[1:])
-
-    def close(self) -> None:
-        self._synth.delete()
-
-
-# status byte of a channel message → what it does to the synthesiser
-SYNTH_CALLS: dict[int, Callable[..., Any]] = {
-    0x80: lambda synth, channel, key, _: synth.noteoff(channel, key),
-    0x90: lambda synth, channel, key, velocity: synth.noteon(channel, key, velocity),
-    0xB0: lambda synth, channel, control, value: synth.cc(channel, control, value),
-    0xC0: lambda synth, channel, program: synth.program_change(channel, program),
-    0xE0: lambda synth, channel, low, high: synth.pitch_bend(channel, (high << 7 | low) - 8192),
-}
-
-
-def _fluidsynth() -> Any:
-    # The import fails if the package is missing, and also if only the system's library is.
-    missing = "pyfluidsynth" if find_spec("fluidsynth") is None else "libfluidsynth"
-    try:
-        return require("fluidsynth", missing)
-    except (OSError, AttributeError) as error:
-        raise MissingPartError(
-            f"libfluidsynth does not load ({error}); run: {install_command('libfluidsynth')}"
-        ) from None
+        self.send, self.close = self._fluid.send, self._fluid.close
