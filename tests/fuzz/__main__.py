@@ -36,7 +36,7 @@ def main() -> int:
         tallies.append(tally)
         for failure in tally.failures[:SHOWN] if args.case is None else ():
             print(describe(tally, failure), flush=True)
-    print(as_table(tallies))
+    print(as_table([tally.row() for tally in tallies]))
     if any(tally.failures for tally in tallies):
         print(f"the mutants that failed are in {args.found}")
         return 1

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,9 +133,9 @@ def describe(tally: Tally, failure: dict[str, Any]) -> str:
     return f"{tally.reader} {failure['number']}: {failure['outcome']}: {failure['detail']}\n  again: {again}"
 
 
-def as_table(tallies: list[Tally]) -> str:
-    """The counts in Markdown, aligned."""
-    rows = [HEADS, *(tally.row() for tally in tallies)]
+def as_table(counts: Sequence[Sequence[str]]) -> str:
+    """The rows of tallies in Markdown, aligned."""
+    rows = [HEADS, *counts]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

@@ -12,18 +12,18 @@ from tests.fuzz.worker import LOADED, REFUSED
 pytestmark = pytest.mark.slow
 
 COUNT = int(os.environ.get("GRADMIDI_FUZZ_COUNT", "200"))
-TALLIES = pytest.StashKey[list]()
+COUNTS = "fuzz counts"  # the property of a test's report, which comes from a worker of xdist too
 SHOWN = 5
 
 
 @pytest.mark.parametrize("reader", list(READERS))
-def test_mutants_load_or_are_refused_in_one_line(reader, pytestconfig):
+def test_mutants_load_or_are_refused_in_one_line(reader, record_property):
     tally = run_reader(reader, seed=0, count=COUNT)
-    pytestconfig.stash.setdefault(TALLIES, []).append(tally)
+    record_property(COUNTS, tally.row())
     described = "\n".join(describe(tally, failure) for failure in tally.failures[:SHOWN])
     assert not tally.failures, f"{len(tally.failures)} of {tally.total} failed; they are in {FOUND}\n{described}"
     # Both ways out have to be taken often, or this would test nothing.
-    assert min(tally.counts[LOADED], tally.counts[REFUSED]) > COUNT / 25, as_table([tally])
+    assert min(tally.counts[LOADED], tally.counts[REFUSED]) > COUNT / 25, as_table([tally.row()])
 
 
 def test_a_mutant_is_the_same_every_time():
