@@ -290,9 +290,10 @@ def test_ones_own_link_in_a_shared_folder_is_followed(shared):  # noqa: F811
 # --- leftovers of killed renders ---
 
 HOLD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from gradmidi.files import whole_file
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with whole_file(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()
