@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not command:
         raise InputError("say what to run: gradmidi run -- python train.py")
-    check_existing(args.existing)
+    check_existing(args.existing, "--existing ")
     check_live_options(args, metrics=())
     check_folder(Path(args.out))
     targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}

@@ -40,10 +40,10 @@ class Seam(NamedTuple):
     repaired: bool
 
 
-def check_existing(existing: str) -> None:
-    """Refuse a value that is not in :data:`EXISTING`."""
+def check_existing(existing: str, option: str = "existing=") -> None:
+    """Refuse a value that is not in :data:`EXISTING`; ``option`` is how the caller wrote it."""
     if existing not in EXISTING:
-        raise InputError(f"existing={existing!r} is not one of {', '.join(map(repr, EXISTING))}")
+        raise InputError(f"{option}{existing!r} is not one of {', '.join(map(repr, EXISTING))}")
 
 
 def has_content(file: io.FileIO) -> bool:

@@ -317,6 +317,7 @@ def test_a_recording_that_cannot_be_written_leaves_the_training_alone(script, ru
     ("options", "message"),
     [
         ([], "say what to run"),
+        (["--existing", "new", "--", "true"], "--existing 'new' is not one of 'keep', 'append', 'replace'"),
         (["--", "no-such-program"], "cannot run no-such-program"),
         (["--mid", "a.txt", "--", "touch", "ran"], "must end in .mid"),
         (["--scale", "doriam", "--", "touch", "ran"], "unknown scale"),
