@@ -120,3 +120,14 @@ def sick(healthy: Recording) -> Recording:
     norms[50:60, 3] = 0.0
     norms[70, 0], gaps[70, 0] = np.nan, True
     return Recording(healthy.layers, healthy.steps, norms, healthy.metrics, healthy.meta, gaps)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The counts of the fuzz room; here, as its own conftest is read by the workers of xdist only."""
+    from tests.fuzz.room import COUNTS, as_table
+
+    reports = [one for outcome in ("passed", "failed") for one in terminalreporter.stats.get(outcome, ())]
+    counts = [value for report in reports for name, value in report.user_properties if name == COUNTS]
+    if counts:
+        terminalreporter.section("fuzz")
+        terminalreporter.write_line(as_table(counts))

@@ -58,6 +58,7 @@ class Tally:
         )
 
 
+COUNTS = "fuzz counts"  # the property of a test's report, which comes from a worker of xdist too
 HEADS = ("reader", "mutants", "loaded", "refused", "failed", "slowest", "most memory")
 
 

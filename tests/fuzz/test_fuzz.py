@@ -6,13 +6,12 @@ import pytest
 
 from tests.fuzz.mutators.values import LARGE
 from tests.fuzz.readers import READERS, make_case
-from tests.fuzz.room import FOUND, as_table, describe, run_reader
+from tests.fuzz.room import COUNTS, FOUND, as_table, describe, run_reader
 from tests.fuzz.worker import LOADED, REFUSED
 
 pytestmark = pytest.mark.slow
 
 COUNT = int(os.environ.get("GRADMIDI_FUZZ_COUNT", "200"))
-COUNTS = "fuzz counts"  # the property of a test's report, which comes from a worker of xdist too
 SHOWN = 5
 
 
