@@ -35,7 +35,7 @@ class Scene(NamedTuple):
 
 
 def versions_of(parameters: Sequence[Tensor]) -> list[int]:
-    """torch's count of in-place changes of each parameter; 0 where there is none."""
+    """torch's count of in-place changes of each parameter; 0 if torch does not count them."""
     return [0 if parameter.is_inference() else parameter._version for parameter in parameters]
 
 

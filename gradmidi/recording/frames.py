@@ -90,7 +90,7 @@ def _metric_columns(names: list[str], metrics: Iterable[str] | None, kept: Kept)
 
 
 def _numbers(column: Series[Any], name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Numbers (N,), nan where there is none, and the mask of those (N,)."""
+    """Numbers (N,), NaN in missing cells, and the mask (N,) of the missing cells."""
     from pandas import NA
 
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "O":

@@ -146,7 +146,7 @@ class Recording(FromLogs):
                 that each count from 0.
 
         Raises:
-            InputError: there is none, layers differ, or a recording does not begin after the one before it ends.
+            InputError: no recordings were given, their layers differ, or one begins before its predecessor ends.
         """
         from gradmidi.recording.slicing import concat
 
@@ -209,7 +209,7 @@ class Recording(FromLogs):
             recordings: one per rank, in the order wanted; those that say their rank are put in the order of ranks.
 
         Raises:
-            InputError: there is none, or one is not a recording.
+            InputError: no recordings were given, or one is not a recording.
         """
         from gradmidi.recording.joining import join
 

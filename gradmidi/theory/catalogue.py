@@ -55,7 +55,7 @@ def find(name: str) -> ScaleEntry:
     """The scale of that name or alias; capitals, accents, hyphens and spaces do not matter.
 
     Raises:
-        InputError: there is none; the message has the nearest names.
+        InputError: no scale has that name; the message lists the nearest names.
     """
     if not isinstance(name, str):
         raise InputError(f"scale name {shown(name)}: expected text such as 'minor pentatonic'")

@@ -81,7 +81,7 @@ def one_period(intervals: Sequence[Interval], period: Interval | None) -> tuple[
     """The different tones of ``intervals``, ascending, brought into [0, period) unless ``period`` is None.
 
     Raises:
-        InputError: there are none or more than 10,000.
+        InputError: ``intervals`` is empty or has more than 10,000 tones.
     """
     if not intervals:
         raise InputError("a scale without tones: give at least one")

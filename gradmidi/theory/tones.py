@@ -48,7 +48,7 @@ class ToneSet:
         return hz[(hz >= lo * (1 - _EDGE)) & (hz <= hi * (1 + _EDGE))]
 
     def nearest(self, hz: Floats) -> Floats:
-        """The tone nearest to each of ``hz``, any shape; NaN where there is none."""
+        """The tone nearest to each of ``hz``, any shape; NaN for what is not a positive, finite frequency."""
         table, _ = self.table(*_span(hz))
         return _take_nearest(table, table, hz)
 

@@ -144,7 +144,7 @@ def fit(text: str, names: Sequence[str]) -> int:
         raise InputError(
             f"{text!r} matches several MIDI ports: {', '.join(names[i] for i in fitting)}; give more of one"
         )
-    there = f"there are {', '.join(names)}" if names else "there is none"
+    there = f"there are {', '.join(names)}" if names else "no ports were found"
     raise InputError(f"no MIDI port matches {text!r}; {there} (see: gradmidi ports)")
 
 
