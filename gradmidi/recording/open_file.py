@@ -124,6 +124,7 @@ class RecordFile:
         if existing == "append":
             self._check(real)
         self._end_earlier(real)
+        is_new = not real.exists()
         self._acquire(real)
         kept = None
         while existing == "keep" and has_content(self.raw):
@@ -134,11 +135,13 @@ class RecordFile:
             return
         try:
             self.begin(head)
-        except OSError:
-            if kept is not None:  # a failed start changes nothing
-                self.close()
+        except OSError:  # a failed start changes nothing
+            self.close()
+            if kept is not None:
                 kept.replace(real)
                 self._follow(kept, real)
+            elif is_new:
+                real.unlink(missing_ok=True)
             raise
         for other in self._others():
             if other.path == real:

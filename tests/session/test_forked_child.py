@@ -132,12 +132,12 @@ def test_a_child_holds_neither_file_nor_pipe_nor_lock(tmp_path):
             links = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
             held = [os.readlink(link) for link in links if os.path.lexists(link)]  # one was the folder's own
             held = [name for name in held if "norms.csv" in name or "socket" in name]
-            print(held, flush=True)
+            os.write(1, f"{held}\\n".encode())  # in one piece, as its parent writes at the same time
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(1, 2)
             time.sleep(30)
             os._exit(0)
-        print(child, flush=True)
+        os.write(1, f"{child}\\n".encode())
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGKILL)
         """
