@@ -1,0 +1,65 @@
+"""The loss, where it is known: NaN and Inf, jumps, and a loss that does not fall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, isnan, nan
+
+import numpy as np
+
+from gradmidi.events.bins import BIN, Bins, Rows
+from gradmidi.events.episodes import Episode
+from gradmidi.events.rules import Found, Parameters
+
+
+class Loss:
+    """Watches the loss.
+
+    Args:
+        parameters: see :class:`gradmidi.events.rules.Parameters`.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._p = parameters
+        self.nan = Episode("nan", parameters.quiet)
+        self.inf = Episode("inf", parameters.quiet)
+        self.spike = Episode("loss-spike", parameters.quiet)
+        self.plateau = Episode("plateau", 2 * BIN)
+        self.episodes = (self.nan, self.inf, self.spike, self.plateau)
+        self._early: list[float] = []
+        self._recent: list[float] = []
+        self._best = inf
+        self._steps = 0
+        self._peak = nan
+
+    def look(self, rows: Rows, first: int) -> Iterator[Found]:
+        """Rows of one bin, of which the first is number ``first`` of the run."""
+        loss = rows.loss
+        for i in np.flatnonzero(np.isinf(loss)).tolist():
+            yield from self.inf.see(first + i, ())
+        if not isnan(self._peak) and self._peak > 0:
+            for i in np.flatnonzero(loss > self._p.loss_spike * self._peak).tolist():
+                if np.isfinite(loss[i]):
+                    yield from self.spike.see(first + i, (), float(loss[i]), self._peak)
+
+    def close(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
+        """Bin ``i`` is complete, with ``row`` as its last."""
+        loss, peak = float(bins.loss[i]), float(bins.loss_peak[i])
+        if not isnan(loss):
+            self._steps += BIN
+            self._recent = [*self._recent[-9:], loss]
+            if len(self._early) * BIN < self._p.warm_up:
+                self._early.append(loss)
+            early = sum(self._early) / len(self._early)
+            now = sum(self._recent) / len(self._recent)
+            self._best = min(self._best, now)
+            if self._steps >= self._p.plateau_steps and early > 0 and now > self._p.plateau * early:
+                yield from self.plateau.see(row, (), now, early, since=0)
+            leak = 0.5 ** (BIN / self._p.half_life)
+            self._peak = peak if isnan(self._peak) else max(self._peak * leak, min(peak, 3 * self._peak))
+        for episode in self.episodes:
+            yield from episode.pass_over(row)
+
+    def onsets(self) -> list[Found]:
+        """What has begun and not ended."""
+        return [episode.onset for episode in self.episodes if episode.onset is not None]

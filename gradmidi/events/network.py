@@ -1,0 +1,138 @@
+"""The whole gradient: a spike in a single step, an explosion that stays, a slow drift, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import exp, inf, isnan, log, nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradmidi.events.bins import BIN, Bins, Rows
+from gradmidi.events.episodes import Episode
+from gradmidi.events.rules import Found, Parameters
+
+LEARNT_AT_ONCE = log(3.0)  # a bin raises the leaking peak by no more, so that one step does not make the next usual
+SMOOTHED = 5  # bins, whose mean is compared for drift and noise
+
+
+class Network:
+    """Watches ln of the norm of the whole gradient, and which layer has grown most.
+
+    Args:
+        layers: L.
+        parameters: see there.
+    """
+
+    def __init__(self, layers: int, parameters: Parameters) -> None:
+        self._p = parameters
+        self._leak = log(2.0) * BIN / parameters.half_life
+        self._peak = nan  # leaking
+        self._before = nan  # the leaking peak before what may be an explosion
+        self._usual = np.full(layers, nan)  # each layer's level, to tell which one has grown
+        self._totals: list[float] = []  # the newest bins
+        self._changes: list[float] = []
+        self._early: list[float] = []
+        self._calm = inf  # the least noise so far
+        self.spike = Episode("spike", parameters.quiet)
+        self.explosion = Episode("explosion", 2 * BIN)
+        self.drift = Episode("drift", 2 * BIN)
+        self.noise = Episode("noise", parameters.quiet)
+        self.episodes = (self.explosion, self.drift, self.spike, self.noise)
+
+    @property
+    def limit(self) -> float:
+        """ln of the norm from which a step is a spike; inf while none is known."""
+        return inf if isnan(self._peak) else self._peak + log(self._p.spike)
+
+    def look(self, rows: Rows, first: int) -> Iterator[Found]:
+        """Rows of one bin, of which the first is number ``first`` of the run."""
+        limits = self._early_limits(rows, first) if first < self._p.warm_up else self.limit
+        hot = np.flatnonzero(rows.total > limits).tolist()
+        if hot and isnan(self._before):
+            self._before = self._peak
+        for i in hot:
+            usual = exp(self._peak) if not isnan(self._peak) else nan
+            yield from self.spike.see(first + i, self._most(rows.logs[i]), exp(rows.total[i]), usual)
+
+    def _early_limits(self, rows: Rows, first: int) -> NDArray[np.float64]:
+        """In the warm-up a spike is compared with the largest norm so far; the first five steps are left out."""
+        before = np.fmax.accumulate(np.r_[self._peak, rows.total])
+        limits = before[:-1] + log(self._p.early_spike)
+        limits[: max(0, 5 - first)] = inf
+        self._peak = float(before[-1])
+        return np.where(np.isnan(limits), inf, limits)
+
+    def _most(self, logs: NDArray[np.float64]) -> tuple[int, ...]:
+        """The layer that is farthest above its usual level; at first, the one with the largest norm."""
+        if not len(logs):
+            return ()
+        above = np.where(np.isnan(logs), -inf, logs - np.where(np.isnan(self._usual), 0.0, self._usual))
+        return (int(np.argmax(above)),)
+
+    def close(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
+        """Bin ``i`` is complete, with ``row`` as its last."""
+        total, peak = float(bins.total[i]), float(bins.peak[i])
+        if isnan(total):
+            yield from self._end(row)
+            return
+        level = bins.level[i]
+        yield from self._explosion(total, level, row)
+        self._totals = [*self._totals[1 - SMOOTHED :], total]
+        if not isnan(change := float(bins.change[i])):
+            self._changes = [*self._changes[1 - SMOOTHED :], change]
+        yield from self._drift(level, row)
+        yield from self._noise(level, row)
+        yield from self._end(row)
+        self._learn(peak, level)
+
+    def _explosion(self, total: float, level: NDArray[np.float64], row: int) -> Iterator[Found]:
+        if isnan(self._before):
+            return
+        above = total - self._before
+        if above > log(self._p.explosion):
+            yield from self.explosion.see(row, self._most(level), exp(total), exp(self._before), since=row - BIN + 1)
+        elif above < log(self._p.explosion) / 2 and self.explosion.onset is None:
+            self._before = nan
+
+    def _drift(self, level: NDArray[np.float64], row: int) -> Iterator[Found]:
+        if len(self._early) * BIN < self._p.warm_up:
+            self._early.append(self._totals[-1])
+            return
+        if len(self._totals) == SMOOTHED:
+            now, early = sum(self._totals) / SMOOTHED, sum(self._early) / len(self._early)
+            if now - early > log(self._p.drift):
+                yield from self.drift.see(row, self._most(level), exp(now), exp(early), since=row - SMOOTHED * BIN + 1)
+
+    def _noise(self, level: NDArray[np.float64], row: int) -> Iterator[Found]:
+        if len(self._changes) < SMOOTHED:
+            return
+        now = sum(self._changes) / SMOOTHED
+        if now > max(self._p.noise, self._p.noise_growth * self._calm):
+            yield from self.noise.see(row, self._most(level), now, self._calm, since=row - SMOOTHED * BIN + 1)
+        self._calm = min(self._calm, now)
+
+    def _end(self, row: int) -> Iterator[Found]:
+        for episode in self.episodes:
+            yield from episode.pass_over(row)
+        if self.explosion.onset is None and self.spike.onset is None:
+            self._before = nan
+
+    def _learn(self, peak: float, level: NDArray[np.float64]) -> None:
+        before = self._peak
+        if isnan(before):
+            self._peak = peak
+        else:
+            self._peak = max(before - self._leak, min(peak, before + LEARNT_AT_ONCE))
+        known = ~np.isnan(level)
+        unknown = np.isnan(self._usual)
+        step = np.where(unknown, level, self._usual + 0.1 * (level - self._usual))
+        self._usual = np.where(known, step, self._usual)
+
+    def onsets(self) -> list[Found]:
+        """What has begun and not ended."""
+        return [episode.onset for episode in self.episodes if episode.onset is not None]
+
+    def widen(self, layers: int) -> None:
+        """Add layers."""
+        self._usual = np.append(self._usual, np.full(layers, nan))
