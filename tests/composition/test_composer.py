@@ -9,7 +9,7 @@ from gradmidi.composition import Composer, compose
 from gradmidi.composition.events import Watch
 from gradmidi.composition.mapping import Log, Post
 from gradmidi.composition.timing import Timing, parse_unit
-from gradmidi.composition.voices import instrument_names, load_parts, program_of, voices_for
+from gradmidi.composition.voices import Part, instrument_names, load_parts, program_of, voices_for
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.theory.pitch import key_to_hz
@@ -149,6 +149,43 @@ def test_the_largest_norms_and_the_least_step_compose_without_a_warning():
                 score = compose(swinging, mapping=mapping, max_voices=voices)
                 assert np.isfinite(score.frequency).all()
                 assert not score.marks.of("inf", "nan")
+
+
+def test_a_piece_says_what_it_is_made_of():
+    def about(*layers, **options):
+        return Composer(layers, **{"scale": None} | options).about
+
+    for name in ("log", "post", "adaptive", "rank"):
+        assert about("a", mapping=name) == f"no scale, mapping {name}"
+    assert about("a", mapping=lambda norms: norms) == "no scale, own mapping"
+    assert about("a", invert=True) == "no scale, mapping log, inverted"
+    assert about("a.0", "a.1", "b", max_voices=2) == "no scale, mapping log, 3 layers in 2 voices"
+    dorian = about("a", scale="D dorian")
+    assert dorian.startswith("dorian on D4 (293.665 Hz), mapping log")
+
+
+def test_the_title_is_given_or_the_recordings_or_its_models_or_ours():
+    def title(meta, **options):
+        return compose(Recording(("a",), [0], [[1.0]], meta=meta), **options).title
+
+    both = {"title": "a run", "model": "MLP"}
+    assert title(both, title="mine") == "mine"
+    assert title(both) == title(both, title="") == "a run"
+    assert title({"model": "MLP"}) == "MLP"
+    assert title({}) == "gradmidi"
+
+
+def test_an_option_that_does_not_exist_is_named_with_those_that_do():
+    with pytest.raises(TypeError, match=r"no option 'scales'; there are scale, mapping"):
+        Composer(["a"], tempos=100, scales="dorian")
+
+
+def test_parts_are_dealt_out_again_when_there_are_fewer_than_layers():
+    low, high = Part(1, 0, 50, 10, -1), Part(2, 127, 60, 20, 1)
+    score = compose(Recording.from_arrays([[1.0, 1.0, 1.0]]), parts=[low, high], scale=None)
+    assert [(v.program, v.pan, v.volume) for v in score.voices[:3]] == [(1, 0, 50), (2, 127, 60), (1, 0, 50)]
+    assert score.velocity.tolist() == [10, 20, 10]
+    assert score.frequency / key_to_hz(60) == pytest.approx([0.5, 2, 0.5])
 
 
 def test_unknown_names():

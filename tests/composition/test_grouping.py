@@ -57,6 +57,49 @@ def test_norms_are_joined_by_root_sum_square():
     assert joined_gaps[1, 0]
 
 
+def test_squares_beyond_a_float_are_joined_as_well():
+    run = Recording(("a", "b"), [0, 1, 2, 3], [[3e-200, 4e-200], [3e200, 4e200], [0.0, 0.0], [1.7e308, 1.7e308]])
+    joined, gaps = group_layers(run.layers, 1).join(run)
+    assert joined[:, 0] == pytest.approx([5e-200, 5e200, 0.0, np.finfo(np.float64).max])
+    assert not gaps.any()
+
+
+def test_own_groups_of_one_layer_each_play_in_the_order_they_are_given():
+    run = Recording(("a", "b", "c"), [0], [[1.0, 2.0, np.nan]], gaps=[[False, False, True]])
+    joined, gaps = group_layers(run.layers, groups={"last": ["c"], "first": ["a"]}).join(run)
+    assert joined[0].tolist() == pytest.approx([np.nan, 1.0], nan_ok=True)
+    assert gaps.tolist() == [[True, False]]
+
+
+def test_a_layer_of_two_own_groups_is_found_in_the_first_and_one_of_none_nowhere():
+    grouping = group_layers(["a.0", "a.1", "b", "c"], groups={"a": ["a.*"], "ab": ["a.1", "b"]})
+    assert [grouping.voice_of(layer) for layer in range(4)] == [0, 0, 1, None]
+    assert not grouping.is_trivial
+    assert grouping.describe() == "4 layers play as 2 voices, joined by root-sum-square: a (2), ab (2)"
+
+
+def test_own_groups_are_found_by_globs_of_either_case_alone():
+    assert group_layers(["Fc", "fc", "fc1"], groups={"x": ["fc*"]}).groups[0].layers == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("layers", "most", "names"),
+    [
+        # More than half of the layers are in one part: it is divided among the voices that are left.
+        ([f"h.{i}" for i in range(7)], 3, ("h.0-2", "h.3-5", "h.6")),
+        (["in", *(f"h.{i}" for i in range(7)), "out"], 4, ("in", "h.0-3", "h.4-6", "out")),
+        # Exactly half is not more than half.
+        (["a.0", "a.1", "b.0", "b.1"], 3, ("a", "b")),
+        # No voice is left for a division.
+        (["a.0", "a.1", "a.2", "b"], 2, ("a", "b")),
+        # A beginning that another layer has, too, is no name.
+        (["a.x", "a.y", "b", "a.z"], 3, ("a.x-y", "b", "a.z")),
+    ],
+)
+def test_names_of_runs_of_neighbours(layers, most, names):
+    assert group_layers(layers, most).names == names
+
+
 def test_own_groups_and_the_alarm_names_the_layer():
     norms = np.ones((4, len(RESNET)))
     norms[2, 5] = np.nan
@@ -82,6 +125,10 @@ def test_a_deep_model_plays_on_fifteen_channels_at_most():
         ({"groups": {"x": ["nothing*"]}}, "matches no layer"),
         ({"groups": {f"g{i}": ["embed"] for i in range(16)}}, "16 groups"),
         ({"groups": {}}, "0 groups"),
+        ({"groups": {"x": ["embed"], "y": ["head"]}, "max_voices": 1}, "2 groups"),
+        ({"groups": {"x": "embed"}}, "must be a table"),
+        ({"groups": {"x": ["embed", 1]}}, "must be a table"),
+        ({"groups": {"x": []}}, "matches no layer"),
     ],
 )
 def test_bad_groups(options, message):

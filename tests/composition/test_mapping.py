@@ -7,6 +7,7 @@ from gradmidi.composition import Composer, compose
 from gradmidi.composition.mapping import MAPPINGS, Adaptive, Log, Post, Rank, choose_mapping
 from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.composition.quantising import Quantiser
+from gradmidi.composition.voices import Part
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.theory.pitch import key_to_hz
@@ -98,6 +99,21 @@ def test_inversion_mirrors_the_range():
     assert 1200 * np.log2(upright.range.highest / mirrored(norms)) == pytest.approx(cents)
 
 
+def test_an_inverted_function_is_mirrored_within_the_keys_of_midi():
+    flat = choose_mapping(lambda norms: 440 + 0 * norms, invert=True)
+    # A4 is 69 keys above the lowest one, so its mirror is 69 below the highest, key 127.
+    assert flat(np.ones((1, 1))) == pytest.approx(key_to_hz(127 - 69))
+
+
+def test_what_a_mapping_does_with_tones_beyond_is_its_own_unless_it_is_said():
+    beyond = np.array([[1e5]])  # two octaves above C8 with two octaves a decade
+    own = Log(2.0, range=PitchRange(key_to_hz(24), key_to_hz(108), "fold"))
+    assert choose_mapping(own)(beyond)[0, 0] == pytest.approx(key_to_hz(108))
+    assert choose_mapping(own)(beyond * 10**0.25)[0, 0] == pytest.approx(key_to_hz(102))
+    assert choose_mapping(own, beyond="clamp")(beyond * 10**0.25)[0, 0] == pytest.approx(key_to_hz(108))
+    assert choose_mapping("log", beyond="fold")(np.array([[10**4.5]]))[0, 0] == pytest.approx(key_to_hz(102))
+
+
 def test_hysteresis_stops_chatter_and_lets_real_changes_through():
     chromatic = Scale.named("chromatic")
     border = key_to_hz(60) * 2 ** (0.5 / 12)
@@ -119,6 +135,18 @@ def test_dynamics_follow_the_loss_and_never_the_norm():
     velocities = compose(run, dynamics="loss-change").velocity.reshape(4, 2)[:, 0]
     assert velocities.tolist() == [88, 88, 88 + 36, 88 + round(36 * np.log2(2 / 1.9))]
     assert len(set(compose(run).velocity.tolist())) == 1
+
+
+def test_accents_of_losses_that_jump_or_are_not_numbers():
+    def velocities(loss, velocity=80):
+        run = Recording.from_arrays(np.ones((len(loss), 1)), loss=loss)
+        return compose(run, dynamics="loss-change", parts=[Part(0, 64, 100, velocity, 0)]).velocity.tolist()
+
+    assert velocities([1.0, 16.0, 1.0]) == [80, 116, 116], "no more than for a doubling"
+    assert velocities([1.0, 2**0.25, np.nan, 1.0, 0.0]) == [80, 89, 80, 80, 116]
+    assert velocities([1.0, 2.0], velocity=120) == [120, 127], "as hard as MIDI can say"
+    without = Recording.from_arrays(np.ones((3, 1)))
+    assert compose(without, dynamics="loss-change").velocity.tolist() == [88, 88, 88]
 
 
 def test_a_style_changes_when_and_not_what(healthy):
@@ -150,6 +178,13 @@ def test_a_style_changes_when_and_not_what(healthy):
 def test_bad_choices_are_one_line(options, message):
     with pytest.raises(InputError, match=message):
         Composer(["a"], **options)
+
+
+def test_the_ranges_that_fit():
+    assert PitchRange(100, 200, "fold").apply(np.array([300.0, 75.0])).tolist() == [150, 150]
+    whole = PitchRange()
+    assert (whole.lowest, whole.highest) == (key_to_hz(0), key_to_hz(127))
+    assert PitchRange(0.5, 0.75).apply(np.array([0.1, 0.6, 9.0])).tolist() == [0.5, 0.6, 0.75]
 
 
 def test_bad_ranges():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradmidi import InputError, Recording, compose
-from gradmidi.composition.timing import Timing, parse_duration, parse_unit
+from gradmidi.composition.timing import POST_UNIT, Timing, parse_duration, parse_unit
+from gradmidi.outputs.sine import RATE, TONE_SAMPLES
 
 REC = Recording.from_arrays(np.geomspace(0.01, 100, 40).reshape(20, 2))
 
@@ -49,6 +50,30 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_not_a_duration(text: object) -> None:
     with pytest.raises(InputError, match="is not a duration"):
         parse_duration(text)  # type: ignore[arg-type]
+
+
+def test_the_limits_themselves_can_be_used() -> None:
+    assert Timing(unit=0.001, rest=0, tempo=10).end(3, 2) == pytest.approx(0.006)
+    assert Timing(unit=60, tempo=1000).end(1, 1) == 180
+    assert Timing().end(1, 1) == pytest.approx(0.15), "50 ms a note, two of rest"
+    assert Timing().tempo == 125
+    for beyond in ({"unit": 0.00099}, {"unit": 60.1}, {"tempo": 9.9}, {"tempo": 1000.1}, {"rest": -1}):
+        with pytest.raises(InputError):
+            Timing(**beyond)
+
+
+def test_the_posts_unit_is_that_of_its_tones() -> None:
+    assert TONE_SAMPLES / RATE == POST_UNIT
+
+
+def test_a_duration_holds_the_steps_that_end_by_then() -> None:
+    timing = Timing(0.1, rest=1)  # 0.3 s a step of two layers
+    assert [timing.steps_within(s, 2) for s in (0.3, 0.59, 0.6, 0.9, 3.0)] == [1, 1, 2, 3, 10]
+    assert timing.steps_within(0.1 + 0.1 + 0.1, 2) == 1
+    assert Timing(1.0, rest=0).steps_within(1e9, 1) == 10**9
+    for seconds in (0.2999, 1.001e9):
+        with pytest.raises(InputError, match=r"one step of 2 voices lasts 0\.3 s; use 0\.3 to 1e"):
+            timing.steps_within(seconds, 2)
 
 
 @pytest.mark.parametrize(

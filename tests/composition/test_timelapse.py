@@ -162,6 +162,18 @@ def test_events_are_those_of_the_full_run_whatever_the_chunks(sick, monkeypatch)
     assert np.array_equal(parts.recording.norms, whole.recording.norms, equal_nan=True)
 
 
+@pytest.mark.parametrize(("rows", "bins"), [(1000, 100), (1000, 3), (37, 37), (1000, 999)])
+def test_a_long_run_is_read_in_few_pieces_of_bounded_size(rows, bins, monkeypatch):
+    pieces = []
+    spot = Watch.spot
+    monkeypatch.setattr(timelapse, "CHUNK_ROWS", 50)
+    monkeypatch.setattr(Watch, "spot", lambda self, piece: pieces.append(len(piece)) or spot(self, piece))
+    time_lapse(Recording.from_arrays(np.ones((rows, 1))), bins)
+    assert sum(pieces) == rows
+    assert max(pieces) <= max(50, math.ceil(rows / bins))
+    assert len(pieces) <= math.ceil(2 * rows / 50)
+
+
 def test_metrics_of_a_bin():
     metrics = {
         "loss": np.array([1.0, 2.5, NAN, 4.0, INF, NAN]),

@@ -3,7 +3,7 @@
 import pytest
 
 from gradmidi.composition import compose
-from gradmidi.composition.voices import load_parts
+from gradmidi.composition.voices import Part, load_parts
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
@@ -64,3 +64,26 @@ def test_a_mark_of_utf_8_and_half_an_octave_are_fine(tmp_path):
     assert (part.program, part.octave) == (12, 0.5)
     score = compose(Recording.from_arrays([[1.0]]), parts=[part], scale=None)
     assert score.frequency[0] == pytest.approx(261.6256 * 2**0.5)
+
+
+def test_the_limits_of_a_voice_and_what_it_is_without_settings(tmp_path):
+    file = tmp_path / "voices.toml"
+
+    def parts(*voices):
+        file.write_text("\n".join(f"[[voice]]\n{voice}" for voice in voices))
+        return load_parts(file)
+
+    low, high, plain = parts(
+        "instrument = 0\npan = 0\nvolume = 0\nvelocity = 1\noctave = -5",
+        "instrument = 127\npan = 127\nvolume = 127\nvelocity = 127\noctave = 5",
+        "",
+    )
+    assert low == Part(0, 0, 0, 1, -5)
+    assert high == Part(127, 127, 127, 127, 5)
+    assert plain == Part(0, 64, 100, 88, 0)
+    for beyond in ("pan = -1", "pan = 128", "volume = -1", "volume = 128", "velocity = 0", "velocity = 128"):
+        with pytest.raises(InputError, match=f"voice 2: {beyond.partition(' ')[0]} is "):
+            parts("", beyond)
+    for beyond in ("octave = -5.1", "octave = 5.1", "instrument = 128", "instrument = -1"):
+        with pytest.raises(InputError, match="voice 1: "):
+            parts(beyond)
