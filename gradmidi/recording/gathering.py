@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from operator import lt
 
@@ -22,14 +22,16 @@ class Gathering:
 
     Args:
         layers: names of the L layers.
+        now: a clock, s.
 
     Attributes:
-        look_at: the time of the next look, s of ``time.perf_counter``; to be set after each look.
+        look_at: the time of the next look, s of ``now``; to be set after each look.
         limits: (L,) a norm that is not below its layer's limit, or is NaN, makes it time at once; ``None`` to let
             everything wait. Inf, as it is at first, lets all finite norms wait.
     """
 
-    def __init__(self, layers: Sequence[str]) -> None:
+    def __init__(self, layers: Sequence[str], now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
         self.look_at = 0.0
         self.limits: Sequence[float] | None = [inf] * len(layers)
         self._layers = tuple(layers)
@@ -41,7 +43,7 @@ class Gathering:
     def append(self, row: Row, /) -> bool:
         """Keep one step until the next look; True if it is time to look."""
         self._rows.append(row)
-        if time.perf_counter() >= self.look_at or len(self._rows) >= MOST:
+        if self._now() >= self.look_at or len(self._rows) >= MOST:
             return True
         # With Python floats, which are faster than NumPy calls for up to about a hundred layers.
         if self.limits is None or all(map(lt, row.norms.tolist(), self.limits)):

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import threading
-import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from gradmidi.errors import InputError, MissingPartError
 from gradmidi.forking import keep_from_children, turn_to_nothing
 from gradmidi.outputs.live.pipe import open_pipe
+from gradmidi.outputs.live.player.time_source import REAL_TIME, TimeSource
 from gradmidi.outputs.live.process import start_player
 
 START_LIMIT = 20.0  # s for the player to open its port
@@ -27,31 +27,36 @@ GONE = "the player process is gone"
 
 
 class Link:
-    """A running player.
+    """A running player; see :class:`gradmidi.outputs.live.transport.Transport`.
 
     Args:
         port: where it sends to, as for :func:`gradmidi.outputs.live.player.targets.open_target`.
         backend: a MIDI library or system, or ``None`` for the first that works.
         soundfont: for FluidSynth.
         max_rate: messages per second.
-
-    Attributes:
-        port, system: the full name of what was opened, and what carries it.
-        realtime: the player has real-time priority.
-        failure: why nothing more can be played, or "".
+        time: by which it is decided that the player takes too long; the player itself plays in real time.
 
     Raises:
         InputError: the port is unknown.
         MissingPartError: the port cannot be opened here; the message says what to install or start.
     """
 
-    def __init__(self, port: str, *, backend: str | None, soundfont: str | None, max_rate: float) -> None:
+    def __init__(
+        self,
+        port: str,
+        *,
+        backend: str | None,
+        soundfont: str | None,
+        max_rate: float,
+        time: TimeSource = REAL_TIME,
+    ) -> None:
         options = {"port": port, "backend": backend, "soundfont": soundfont, "max_rate": max_rate}
+        self.time = time
         self._pipe = open_pipe()
         self._process = start_player("player", json.dumps({**options, "parent": os.getpid()}), self._pipe.theirs)
         self._said: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._backlog = bytearray()
-        self._taken_at = time.perf_counter()
+        self._taken_at = self.time.now()
         self._report: dict[str, Any] = {}
         self._closing = False
         self.failure = ""
@@ -79,15 +84,15 @@ class Link:
 
     def close(self, patience: float) -> dict[str, Any]:
         """Wait for the player, which was told to end within ``patience`` s, and end it if it does not."""
-        deadline = time.perf_counter() + patience + END_LIMIT
+        deadline = self.time.now() + patience + END_LIMIT
         self._closing = True
         try:
-            while self._backlog and not self.failure and time.perf_counter() < deadline:
+            while self._backlog and not self.failure and self.time.now() < deadline:
                 self._flush()
-                time.sleep(0.01)
+                self.time.sleep(0.01)
             if self.failure:
                 self.hush()
-            self._process.wait(max(deadline - time.perf_counter(), 0))
+            self._process.wait(max(deadline - self.time.now(), 0))
         except subprocess.TimeoutExpired:
             self.failure = self.failure or NO_ANSWER
             self._process.kill()
@@ -127,15 +132,15 @@ class Link:
         try:
             while self._backlog:
                 del self._backlog[: self._pipe.send(self._backlog)]
-                self._taken_at = time.perf_counter()
+                self._taken_at = self.time.now()
         except (BlockingIOError, InterruptedError):
-            if time.perf_counter() - self._taken_at > STUCK:
+            if self.time.now() - self._taken_at > STUCK:
                 self.failure = self.failure or NO_ANSWER
         except OSError:
             self._look()
             self.failure = self.failure or GONE
         else:
-            self._taken_at = time.perf_counter()
+            self._taken_at = self.time.now()
 
     def _look(self) -> None:
         """Read what the player has written since, which can only be its final report."""

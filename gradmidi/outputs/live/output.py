@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +10,12 @@ from gradmidi.composition.composer import Composer
 from gradmidi.forking import keep_from_children
 from gradmidi.outputs.live.controllers import parse_controllers
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
-from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
+from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_transport, settle_time
 from gradmidi.outputs.live.pace import Pace, Waiting
 from gradmidi.outputs.live.player.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP, NOTE, pack
 from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.timeline import Grid, Timeline
+from gradmidi.outputs.live.transport import Transport
 from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.recording import Recording
 from gradmidi.recording.gathering import Gathering
@@ -41,7 +41,8 @@ class LiveOutput:
     Args:
         composer: turns rows into notes; it is fed the rows that are played, and nothing else may feed it.
         port: ``None`` opens a virtual port ``gradmidi``; otherwise the name, a unique part or the number of an existing
-            port, ``"fluidsynth"`` (``"fluidsynth:DRIVER"``), or ``"file:PATH"``.
+            port, ``"fluidsynth"`` (``"fluidsynth:DRIVER"``), or ``"file:PATH"``; or an open
+            :class:`~gradmidi.outputs.live.transport.Transport`, for which ``backend`` and ``soundfont`` have no meaning.
         pace: what is played when training outruns the music: ``"peak"`` (the loudest of the steps since the last
             played one, each layer compared with its usual norm), ``"latest"``, ``"mean"``, or ``"wait"``, which slows
             the training down to the music. NaN, Inf and explosions are always played, and first.
@@ -65,7 +66,7 @@ class LiveOutput:
     def __init__(
         self,
         composer: Composer,
-        port: str | None = None,
+        port: str | Transport | None = None,
         *,
         pace: str = "peak",
         clock: bool = False,
@@ -82,13 +83,14 @@ class LiveOutput:
         self._stream = MidiStream(chosen)
         self._max_rate = max_rate
         self._waits = pace == "wait"
-        self._link = open_link(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
+        self._link = open_transport(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
         self.port, self.system = self._link.port, self._link.system
+        self._time = self._link.time
         self.channels = tuple(f"channel {voice.channel + 1}: {voice.name}" for voice in composer.voices)
         self._heard = 0
         self._alarm_sounds = False
         self._off = False
-        self._fed = Gathering(composer.layers)
+        self._fed = Gathering(composer.layers, self._time.now)
         self._report: LiveReport | None = None
         keep_from_children(self)
         self._timeline = self._begin(list(setup_bytes(composer.voices, chosen)), clock)
@@ -99,7 +101,7 @@ class LiveOutput:
             return
         try:
             if self._fed.append(row) or self._waits:
-                self._look(time.perf_counter())
+                self._look(self._time.now())
         except Exception as error:
             self._switch_off(f"{type(error).__name__}: {error}")
 
@@ -130,7 +132,7 @@ class LiveOutput:
 
     def _begin(self, setup: list[bytes], clock: bool) -> Timeline:
         """Send the setup at the allowed rate; the piece starts after it."""
-        first = time.perf_counter() + settle_time(self._link)
+        first = self._time.now() + settle_time(self._link)
         self._link.send(b"".join(pack(first + i / self._max_rate, KEEP, data) for i, data in enumerate(setup)))
         start = self._begins = first + len(setup) / self._max_rate + AFTER_SETUP
         if not clock:
@@ -160,7 +162,7 @@ class LiveOutput:
         """Slow the training down, unless the player is gone; returns the seconds waited."""
         if seconds <= 0 or not self._listening():
             return 0.0
-        time.sleep(seconds)
+        self._time.sleep(seconds)
         return seconds
 
     def _listening(self) -> bool:
@@ -199,7 +201,7 @@ class LiveOutput:
     def _finish(self, drain: bool) -> LiveReport:
         patience = 0.0
         if drain:
-            now = time.perf_counter()
+            now = self._time.now()
             self._look(now)
             while self._pace and not self._off:
                 self._perform(self._pace.take(), now)

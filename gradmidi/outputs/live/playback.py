@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from gradmidi.errors import InputError, MissingPartError
-from gradmidi.outputs.live.link import Link
 from gradmidi.outputs.live.messages import TimedBytes, clean_slate, setup_bytes, timed_bytes, tuning_bytes
 from gradmidi.outputs.live.midi_reader import MidiReader
-from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_link, settle_time
+from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_transport, settle_time
 from gradmidi.outputs.live.player.wire import END, KEEP, NOTE, pack
 from gradmidi.outputs.live.report import LiveReport
+from gradmidi.outputs.live.transport import Transport
 from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.outputs.tuning import choose_tuning
 from gradmidi.score import Score
@@ -38,7 +37,7 @@ class Piece(NamedTuple):
 
 def play(
     music: Score | str | Path,
-    port: str | None = None,
+    port: str | Transport | None = None,
     *,
     loop: bool = False,
     speed: float = 1.0,
@@ -75,9 +74,9 @@ def play(
         days = f"{piece.length / speed / 86_400:,.0f} days"
         what = "the score" if isinstance(music, Score) else music
         raise InputError(f"{what} would play for {days}; the limit is {LONGEST / 86_400:g}: choose a higher speed")
-    link = open_link(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
+    link = open_transport(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
     try:
-        first = time.perf_counter() + settle_time(link)
+        first = link.time.now() + settle_time(link)
         link.send(b"".join(pack(first + i / max_rate, KEEP, data) for i, data in enumerate(piece.setup)))
         start = first + len(piece.setup) / max_rate + AFTER_SETUP
         while True:
@@ -86,7 +85,7 @@ def play(
             if not loop or not piece.length:
                 break
         link.send(pack(start, END))
-        told = link.close(max(start - time.perf_counter(), 0.0))
+        told = link.close(max(start - link.time.now(), 0.0))
     except BaseException:
         link.hush()
         link.close(0.0)
@@ -96,19 +95,19 @@ def play(
     return LiveReport(port=link.port, system=link.system, realtime=link.realtime, **told)
 
 
-def _perform(link: Link, piece: Piece, start: float, speed: float, progress: Progress | None) -> None:
+def _perform(link: Transport, piece: Piece, start: float, speed: float, progress: Progress | None) -> None:
     """Hand one round over, half a second ahead of the music, and return when all of it is handed over."""
     end, waiting = start + piece.length / speed, iter(piece.messages())
     message = next(waiting, None)
     while True:
-        now, frames = time.perf_counter(), bytearray()
+        now, frames = link.time.now(), bytearray()
         while message and len(frames) < HANDED_OVER and (due := start + message.time / speed) <= now + AHEAD:
             frames += pack(due, NOTE, message.data)
             message = next(waiting, None)
         while not link.send(bytes(frames)):
             if link.failure:
                 raise _lost(link)
-            time.sleep(LOOK_EVERY)  # too many messages at one time for the player's buffer
+            link.time.sleep(LOOK_EVERY)  # too many messages at one time for the player's buffer
         if not link.ready() and link.failure:
             raise _lost(link)
         if progress:
@@ -116,7 +115,7 @@ def _perform(link: Link, piece: Piece, start: float, speed: float, progress: Pro
         if not message and now + AHEAD >= end:
             return
         if len(frames) < HANDED_OVER:
-            time.sleep(LOOK_EVERY)
+            link.time.sleep(LOOK_EVERY)
 
 
 def _of_score(score: Score, tuning: str) -> Piece:
@@ -141,5 +140,5 @@ def _of_file(path: Path) -> Piece:
     return Piece(setup, file.messages, file.length)
 
 
-def _lost(link: Link) -> MissingPartError:
+def _lost(link: Transport) -> MissingPartError:
     return MissingPartError(f"the MIDI port {link.port} was lost: {link.failure}; see: gradmidi ports")

@@ -26,7 +26,7 @@ class Timeline:
     """Maps the piece's time (s from its first note) to the clock's.
 
     Args:
-        start: earliest time of the first note, on the clock of ``time.perf_counter``.
+        start: earliest time of the first note, on the clock of the deadlines.
         waits: the training waits for the music, so that steps are given with a constant lead.
         grid: steps begin on its ticks.
     """

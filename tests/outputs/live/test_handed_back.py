@@ -16,7 +16,7 @@ from gradmidi.outputs.audio_file import RATE
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.live import play
 from gradmidi.outputs.live.messages import setup_bytes, timed_bytes
-from gradmidi.outputs.live.opening import open_link
+from gradmidi.outputs.live.opening import open_transport
 from gradmidi.outputs.live.player.handback import Handback
 from gradmidi.outputs.live.player.wire import NOTE, pack
 from gradmidi.outputs.midi_events import MidiStream
@@ -136,7 +136,7 @@ def test_the_fluidsynth_of_others_is_in_tune_after_a_kill(tuning, fluidlive, jac
     process.kill()
     process.communicate()
     time.sleep(1.0)
-    keyboard = open_link("fluidlive", backend=None, soundfont=None, max_rate=800)  # notes, without a set-up
+    keyboard = open_transport("fluidlive", backend=None, soundfont=None, max_rate=800)  # notes, without a set-up
     recorder = recording_of(jack, "fluidlive", tmp_path / "heard.wav", seconds=5)
     notes = [(channel, key) for channel in (*USED, UNUSED) for key in (60, 63, 71)]
     begin = time.perf_counter() + 0.3

@@ -25,8 +25,6 @@ from gradmidi.outputs.live.player.targets import open_target
 from gradmidi.outputs.live.player.wire import Frame, Unpacker
 
 LOOK_EVERY = 0.1  # s between looks at whether the training process still lives
-FLUSH = 0.1  # s for the last messages to leave before the port closes: more than the longest usual JACK period
-PANICS = 2  # an overloaded JACK server loses whole periods; the message that ends the notes must not be lost
 PIECE = 65536  # bytes read at once
 FULL_FRAMES, FULL_PIECES = 20_000, 16  # held at most; beyond that the pipe fills up
 REALTIME_PRIORITY = 20
@@ -58,9 +56,7 @@ def main() -> None:
     failure = _play(schedule, inbox, options["parent"])
     say(**stage.report(), failure=failure)
     with suppress(Exception):
-        for _ in range(PANICS):
-            stage.fall_silent()
-            time.sleep(FLUSH)
+        stage.leave()
         if not failure:
             stage.close()
     # Closing a client of a dead server can hang, and so can the interpreter's shutdown.

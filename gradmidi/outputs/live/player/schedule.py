@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 import math
-import time
 
 from gradmidi.outputs.live.player.stage import Stage
+from gradmidi.outputs.live.player.time_source import REAL_TIME, TimeSource
 from gradmidi.outputs.live.player.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP, NOTE, Frame
 
 TICK = 255  # a frame of the player's own: one tick of MIDI clock
@@ -15,11 +15,17 @@ OVERDUE = 1.0  # s after which a note is left out rather than sent
 
 
 class Schedule:
-    """Frames by deadline; frames of one deadline keep the order in which they came."""
+    """Frames by deadline; frames of one deadline keep the order in which they came.
 
-    def __init__(self, stage: Stage) -> None:
+    Args:
+        stage: where frames are performed.
+        time: the clock of the deadlines.
+    """
+
+    def __init__(self, stage: Stage, time: TimeSource = REAL_TIME) -> None:
         self.over = False
         self._stage = stage
+        self._time = time
         self._heap: list[tuple[float, int, Frame]] = []
         self._order = 0
         self._tick_every = 0.0
@@ -39,7 +45,7 @@ class Schedule:
     def act(self) -> float:
         """Do all that is due; returns the seconds until the next deadline."""
         while self._heap and not self.over:
-            wait = self._heap[0][0] - time.perf_counter()
+            wait = self._heap[0][0] - self._time.now()
             if wait > 0:
                 return wait
             frame = heapq.heappop(self._heap)[2]
@@ -55,7 +61,7 @@ class Schedule:
         heapq.heapify(self._heap)
 
     def _note(self, frame: Frame) -> None:
-        self._stage.perform(frame, overdue=time.perf_counter() - frame.deadline > OVERDUE)
+        self._stage.perform(frame, overdue=self._time.now() - frame.deadline > OVERDUE)
 
     def _keep(self, frame: Frame) -> None:
         self._stage.perform(frame, overdue=False)
@@ -71,7 +77,7 @@ class Schedule:
     def _tick(self, frame: Frame) -> None:
         """Send a tick and plan the next one; after a long delay the missed ones are left out, not sent in a burst."""
         self._stage.send_clock(TICK_BYTE)
-        missed = max(int((time.perf_counter() - frame.deadline) / self._tick_every), 0)
+        missed = max(int((self._time.now() - frame.deadline) / self._tick_every), 0)
         self._push(Frame(frame.deadline + (missed + 1) * self._tick_every, TICK, b""))
 
     def _end(self, frame: Frame) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections import Counter
 from typing import Any
 
 from gradmidi.outputs.live.player.handback import Handback
 from gradmidi.outputs.live.player.lateness import Lateness
 from gradmidi.outputs.live.player.targets import Target
+from gradmidi.outputs.live.player.time_source import REAL_TIME, TimeSource
 from gradmidi.outputs.live.player.wire import Frame
 from gradmidi.outputs.midi_numbers import ALL_NOTES_OFF, ALL_SOUND_OFF, SUSTAIN
 
@@ -18,6 +18,8 @@ OFF_VELOCITY = 64
 PANIC = (SUSTAIN, ALL_NOTES_OFF, ALL_SOUND_OFF)  # controllers set to 0
 STOP_BYTE = b"\xfc"
 BURST = 24  # messages that may go out at once before the rate limit holds
+FLUSH = 0.1  # s for the last messages to leave before the port closes: more than the longest usual JACK period
+PANICS = 2  # an overloaded JACK server loses whole periods; the message that ends the notes must not be lost
 HANG = 3.0  # s; a message that takes longer has met a dead device
 
 
@@ -27,10 +29,12 @@ class Stage:
     Args:
         target: receives the messages.
         max_rate: average messages per second; short bursts are allowed.
+        time: the clock of the frames' deadlines.
     """
 
-    def __init__(self, target: Target, max_rate: float) -> None:
+    def __init__(self, target: Target, max_rate: float, time: TimeSource = REAL_TIME) -> None:
         self._target = target
+        self._time = time
         self._spacing = 1 / max_rate
         self._free_at = 0.0
         self._sounding: Counter[tuple[int, int]] = Counter()
@@ -50,7 +54,7 @@ class Stage:
                 return
             self._send(data)
             self._sounding[channel, data[1]] += 1
-            self._lateness.add(time.perf_counter() - frame.deadline)
+            self._lateness.add(self._time.now() - frame.deadline)
         elif status in (NOTE_OFF, NOTE_ON):
             if not self._sounding[channel, data[1]]:
                 return
@@ -83,6 +87,12 @@ class Stage:
         if self._clock_runs:
             self._out(STOP_BYTE)
 
+    def leave(self) -> None:
+        """Fall silent, and give the messages that say so the time to go out."""
+        for _ in range(PANICS):
+            self.fall_silent()
+            self._time.sleep(FLUSH)
+
     def report(self) -> dict[str, Any]:
         late = self._lateness
         return {
@@ -100,10 +110,10 @@ class Stage:
 
     def _send(self, data: bytes) -> None:
         """Send one message, after waiting as the rate requires."""
-        now = time.perf_counter()
+        now = self._time.now()
         self._free_at = max(self._free_at, now - BURST * self._spacing) + self._spacing
         if self._free_at > now:
-            time.sleep(self._free_at - now)
+            self._time.sleep(self._free_at - now)
         self._handback.hear(data)
         self._out(data)
 
