@@ -41,8 +41,8 @@ class LiveOutput:
     Args:
         composer: turns rows into notes; it is fed the rows that are played, and nothing else may feed it.
         port: ``None`` opens a virtual port ``gradmidi``; otherwise the name, a unique part or the number of an existing
-            port, ``"fluidsynth"`` (``"fluidsynth:DRIVER"``), or ``"file:PATH"``; or an open
-            :class:`~gradmidi.outputs.live.transport.Transport`, for which ``backend`` and ``soundfont`` have no meaning.
+            port, ``"fluidsynth"`` (``"fluidsynth:DRIVER"``), or ``"file:PATH"``; or what is open already, a
+            :class:`~gradmidi.outputs.live.transport.Transport`.
         pace: what is played when training outruns the music: ``"peak"`` (the loudest of the steps since the last
             played one, each layer compared with its usual norm), ``"latest"``, ``"mean"``, or ``"wait"``, which slows
             the training down to the music. NaN, Inf and explosions are always played, and first.

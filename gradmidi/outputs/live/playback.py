@@ -104,17 +104,19 @@ def _perform(link: Transport, piece: Piece, start: float, speed: float, progress
         while message and len(frames) < HANDED_OVER and (due := start + message.time / speed) <= now + AHEAD:
             frames += pack(due, NOTE, message.data)
             message = next(waiting, None)
+        behind = len(frames) >= HANDED_OVER
         while not link.send(bytes(frames)):
             if link.failure:
                 raise _lost(link)
             link.time.sleep(LOOK_EVERY)  # too many messages at one time for the player's buffer
+            behind = True
         if not link.ready() and link.failure:
             raise _lost(link)
         if progress:
             progress(min(max(now - start, 0.0) * speed, piece.length), piece.length)
         if not message and now + AHEAD >= end:
             return
-        if len(frames) < HANDED_OVER:
+        if not behind:
             link.time.sleep(LOOK_EVERY)
 
 
