@@ -43,6 +43,9 @@ class Jack:
     def ports(self) -> str:
         return subprocess.run(["jack_lsp", "-c"], env=self.env, capture_output=True, text=True).stdout
 
+    def ports_of(self, client: str) -> list[str]:
+        return [line for line in self.ports().splitlines() if line.startswith(f"{client}:")]
+
     def connect(self, source: str, destination: str) -> None:
         done = subprocess.run(["jack_connect", source, destination], env=self.env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

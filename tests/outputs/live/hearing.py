@@ -7,14 +7,22 @@ import numpy as np
 from tests.outputs.live.devices import wait_until
 
 RATE = 48000
+UNTIL_RECORDED = 0.5  # s from a sound's time until it has gone through the server and is in the file
+LONGEST = 60  # s of a recording that nobody finishes
 
 
-def recording_of(jack, source, wav, seconds):
+def recording_of(jack, source, wav):
     """A running ``jack_rec`` of a client's left and right, which has begun."""
-    command = ["jack_rec", "-f", str(wav), "-d", str(seconds), "-b", "16", f"{source}:left", f"{source}:right"]
+    command = ["jack_rec", "-f", str(wav), "-d", str(LONGEST), "-b", "16", f"{source}:left", f"{source}:right"]
     recorder = subprocess.Popen(command, env=jack.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: "jackrec" in jack.ports() or "jack_rec" in jack.ports())
     return recorder
+
+
+def finish(recorder):
+    """Stop recording; the file's header is then missing, and nothing else."""
+    recorder.terminate()
+    recorder.wait(10)
 
 
 def samples(path):

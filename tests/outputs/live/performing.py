@@ -18,7 +18,7 @@ parser.add_argument("--scale", help="by default every pitch is played as it is")
 parser.add_argument("--ending", default="", help="normal, exception or exit; by default it goes on until it is killed")
 args = parser.parse_args()
 
-SECONDS = 0.8 if args.ending else 30.0
+SECONDS = 0.4 if args.ending else 30.0
 DETUNED = 0.35  # of a key: a tenfold norm is an octave above C4
 norms = np.random.default_rng(0)
 composer = Composer(("a", "b"), scale=args.scale, timing=Timing(0.02))

@@ -1,5 +1,7 @@
 """The whole way: norms → live MIDI → FluidSynth over JACK → recorded audio, whose pitches are measured."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from gradmidi.composition.timing import Timing
 from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
 from tests.conftest import PURE_TONE
-from tests.outputs.live.hearing import recording_of, samples, tones
+from tests.outputs.live.hearing import UNTIL_RECORDED, finish, recording_of, samples, tones
 
 pytestmark = pytest.mark.slow
 
@@ -31,10 +33,11 @@ def test_the_pitches_in_the_recorded_audio_are_those_sent(route, fluidlive, jack
     with LiveOutput(
         Composer(recording.layers, scale=None, timing=timing), port, pace="wait", soundfont=PURE_TONE
     ) as out:
-        recorder = recording_of(jack, source, wav, seconds=4)
+        recorder = recording_of(jack, source, wav)
         for step in range(len(recording)):
             out.feed(recording.rows(step, step + 1))
-    recorder.wait(10)
+    time.sleep(UNTIL_RECORDED)
+    finish(recorder)
     score = compose(recording, scale=None, timing=timing)
     heard = tones(samples(wav), score.onset, UNIT)
     cents = 1200 * np.log2(heard / score.frequency)

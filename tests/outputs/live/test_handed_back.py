@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import mido
@@ -22,8 +23,9 @@ from gradmidi.outputs.live.player.wire import NOTE, pack
 from gradmidi.outputs.midi_events import MidiStream
 from gradmidi.outputs.midi_numbers import rpn
 from gradmidi.recording import Recording
-from tests.outputs.live.devices import is_note_on, read_file, wait_until
-from tests.outputs.live.hearing import recording_of, samples, tones
+from tests.outputs.live.devices import LIMIT, is_note_on, wait_until
+from tests.outputs.live.hearing import UNTIL_RECORDED, finish, recording_of, samples, tones
+from tests.outputs.live.simulated import SimulatedPlayer
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +36,8 @@ DETUNED = 35  # cents, by which every note of performing.py lies above its key
 WITHIN = 1.5  # cents
 NOTE_LENGTH = 0.3  # s, of a keyboard over JACK
 ALL_SOUND_OFF, PASSES = bytes((0xB0, 120, 0)), 2
+BEFORE = 2  # controllers that each pass sets to 0 before it: sustain and all notes off
+TUNINGS = ("bend", "mts")
 
 # how: the signal that ends it, or None where it ends by itself
 ENDINGS = {
@@ -80,30 +84,73 @@ def synth(need_fluidsynth, pure_tone):
     return Synth(pure_tone)
 
 
-@pytest.fixture
-def perform(tmp_path):
-    """Play in a process of its own, end it in a way, and return every byte that the port got."""
+class Performances:
+    """Each in a process of its own and ended in its way; a few at a time, as most of their time is waiting."""
 
-    def run(tuning: str, how: str, *options: str) -> list[bytes]:
-        path, number = tmp_path / f"{tuning}.txt", ENDINGS[how]
-        command = [sys.executable, PERFORMING, f"file:{path}", "--tuning", tuning, *options]
-        ending = ["--ending", how] if number is None else []
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([*command, *ending], preexec_fn=heed_ctrl_c, **quiet)
-        if number is not None:
-            wait_until(lambda: path.exists() and sum(map(is_note_on, sent(path))) > 20)
-            process.send_signal(number)
-        process.wait(10)
-        wait_until(lambda: sent(path).count(ALL_SOUND_OFF) == 1 + PASSES)
-        time.sleep(0.15)
-        return sent(path)
+    AT_ONCE = 4
 
-    return run
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._workers = ThreadPoolExecutor(self.AT_ONCE)
+        self._begun: dict[tuple[str, ...], Future[list[bytes]]] = {}
+
+    def begin(self, tuning: str, how: str, *options: str) -> "Future[list[bytes]]":
+        wanted = (tuning, how, *options)
+        if wanted not in self._begun:
+            path = self._folder / f"{len(self._begun)}.txt"
+            self._begun[wanted] = self._workers.submit(perform_to, path, *wanted)
+        return self._begun[wanted]
+
+    def __call__(self, tuning: str, how: str, *options: str) -> list[bytes]:
+        """Every byte that the port got."""
+        return self.begin(tuning, how, *options).result(LIMIT)
+
+    def close(self) -> None:
+        self._workers.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def perform(tmp_path_factory):
+    """Call with a tuning and an ending for the messages of such a performance, which several tests may look at."""
+    performances = Performances(tmp_path_factory.mktemp("performances"))
+    yield performances
+    performances.close()
+
+
+@pytest.fixture(scope="module")
+def all_begun(perform):
+    """The performances of most tests, begun together."""
+    for tuning in TUNINGS:
+        for how in ENDINGS:
+            perform.begin(tuning, how)
 
 
 def heed_ctrl_c() -> None:
     """A shell that starts the tests in the background has them ignore Ctrl-C, and they would hand that on."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def perform_to(path: Path, tuning: str, how: str, *options: str) -> list[bytes]:
+    number = ENDINGS[how]
+    command = [sys.executable, PERFORMING, f"file:{path}", "--tuning", tuning, *options]
+    ending = ["--ending", how] if number is None else []
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([*command, *ending], preexec_fn=heed_ctrl_c, **quiet)
+    if number is not None:
+        wait_until(lambda: path.exists() and sum(map(is_note_on, sent(path))) > 20)
+        process.send_signal(number)
+    process.wait(LIMIT)
+    wait_until(lambda: is_whole(sent(path)))
+    return sent(path)
+
+
+def is_whole(messages: list[bytes]) -> bool:
+    """Whether the silence at the end has been said for the second time, as the first."""
+    silenced = [i for i, data in enumerate(messages) if data == ALL_SOUND_OFF]
+    if len(silenced) < 1 + PASSES:
+        return False
+    _, first, again = silenced
+    return messages[again:] == messages[first : again - BEFORE]
 
 
 def sent(path: Path) -> list[bytes]:
@@ -117,8 +164,9 @@ def before_the_end(messages: list[bytes]) -> list[bytes]:
     return messages[: silenced[1]]
 
 
+@pytest.mark.usefixtures("all_begun")
 @pytest.mark.parametrize("how", ENDINGS)
-@pytest.mark.parametrize("tuning", ["bend", "mts"])
+@pytest.mark.parametrize("tuning", TUNINGS)
 def test_a_keyboard_is_in_tune_after_every_ending(tuning, how, perform, synth):
     synth.hear(perform(tuning, how))
     cents = np.array([synth.cents(channel) for channel in (*USED, UNUSED)])
@@ -126,24 +174,28 @@ def test_a_keyboard_is_in_tune_after_every_ending(tuning, how, perform, synth):
 
 
 @pytest.mark.parametrize("tuning", ["bend", "mts"])
-def test_the_fluidsynth_of_others_is_in_tune_after_a_kill(tuning, fluidlive, jack, tmp_path):
+def test_the_fluidsynth_of_others_is_in_tune_after_a_kill(tuning, fluidlive, jack, receiver, tmp_path):
     """The program on JACK: a training plays on it and is killed, then somebody plays a keyboard."""
     process = subprocess.Popen(
         [sys.executable, PERFORMING, "fluidlive", "--tuning", tuning], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "playing\n"
-    time.sleep(1.0)
+    (source,) = jack.ports_of("gradmidi")
+    jack.connect(source, receiver.port)
+    wait_until(lambda: sum(map(is_note_on, receiver.messages())) > 10)
     process.kill()
     process.communicate()
-    time.sleep(1.0)
+    wait_until(lambda: not jack.ports_of("gradmidi"))
     keyboard = open_transport("fluidlive", backend=None, soundfont=None, max_rate=800)  # notes, without a set-up
-    recorder = recording_of(jack, "fluidlive", tmp_path / "heard.wav", seconds=5)
+    recorder = recording_of(jack, "fluidlive", tmp_path / "heard.wav")
     notes = [(channel, key) for channel in (*USED, UNUSED) for key in (60, 63, 71)]
     begin = time.perf_counter() + 0.3
     for i, (channel, key) in enumerate(notes):
         keyboard.send(pack(begin + i * NOTE_LENGTH, NOTE, bytes((0x90 | channel, key, 100))))
         keyboard.send(pack(begin + (i + 0.8) * NOTE_LENGTH, NOTE, bytes((0x80 | channel, key, 64))))
-    recorder.wait(10)
+    time.sleep(begin + len(notes) * NOTE_LENGTH - time.perf_counter() + UNTIL_RECORDED)
+    finish(recorder)
+    keyboard.hush()
     keyboard.close(0.0)
     heard = tones(samples(tmp_path / "heard.wav"), np.arange(len(notes)) * NOTE_LENGTH, NOTE_LENGTH)
     cents = 1200 * np.log2(heard / 440) - 100 * (np.array([key for _, key in notes]) - 69)
@@ -197,8 +249,9 @@ def foreign_messages() -> list[mido.Message]:
 def test_a_foreign_file_is_followed_by_what_takes_it_back(tmp_path, synth):
     foreign = foreign_messages()
     mido.MidiFile(tracks=[mido.MidiTrack(foreign)]).save(tmp_path / "foreign.mid")
-    play(tmp_path / "foreign.mid", f"file:{tmp_path / 'sent.txt'}")
-    messages = [heard.data for heard in read_file(tmp_path / "sent.txt")]
+    player = SimulatedPlayer()
+    play(tmp_path / "foreign.mid", player)
+    messages = [heard.data for heard in player.heard]
     synth.hear(before_the_end(messages))
     assert np.abs(synth.cents(0)).max() > 500
     synth.hear(messages[len(before_the_end(messages)) :])
