@@ -1,7 +1,6 @@
 """Run a room's tests in a forked child, so that numpy and pytest are imported once; the likeliest to notice go first.
 
-The tests that run a mutant's line are known from coverage. The others still follow, as a process that a test starts is
-not seen by it.
+The tests that run a mutant's line are known from coverage, which does not see into processes that a test starts.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from tests.mutants.choosing import Mutant, statement_lines
 
 # What tests import and what takes long to import.
 PRELOADED = ("numpy", "pandas", "matplotlib.figure", "hypothesis.strategies", "hypothesis.extra.numpy")
-OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-m", "not slow")
+OPTIONS = ("-x", "-q", "-m", "not slow", *(f"-pno:{plugin}" for plugin in ("cacheprovider", "anyio", "xdist")))
 MOST_MEMORY = 3 << 30  # bytes of address space, for a mutant that asks for ever more
 
 
@@ -34,12 +33,12 @@ class Room:
     """The tests of a room: how long each takes, and which of them run a line."""
 
     def __init__(self, tests: str) -> None:
-        self._arguments = [*OPTIONS, *tests.split()]
+        self._all = tests.split()
         for name in PRELOADED:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
         started = time.monotonic()
-        passed, output = self._in_child(_Unbroken(), timeout=900.0)
+        passed, output = self._in_child(_Unbroken(), self._all, timeout=900.0)
         if not passed:
             raise SystemExit(f"the tests {tests} fail without any mutant:\n{output}")
         self._timeout = 10.0 + 2.0 * (time.monotonic() - started)
@@ -49,24 +48,33 @@ class Room:
         sys.dont_write_bytecode = True
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
-    def notices(self, mutant: Mutant) -> tuple[bool, str]:
-        """Whether a test fails or never ends, and what the tests printed."""
+    def notices(self, mutant: Mutant, quick: bool) -> tuple[bool, str]:
+        """Whether a test fails or never ends, and what the tests printed.
+
+        First come those that run the mutant's line, quick ones before slow ones, then the others: none if ``quick``.
+        """
         runs = self._runs.get(str(mutant.file), {})
         lines = statement_lines(mutant.before, mutant.line)
-        first = {test for line in lines for test in runs.get(str(line), ())}
+        likely = {test for line in lines for test in runs.get(str(line), ())}
         _forget(mutant.file)
         mutant.file.write_text(mutant.after)
+        passed, output = True, ""
         try:
-            passed, output = self._in_child(_Ordered(first, self._takes), self._timeout)
+            if likely:
+                files = sorted({test.partition("::")[0] for test in likely})
+                passed, output = self._in_child(_Chosen(likely.__contains__, self._takes), files, self._timeout)
+            if passed and not (quick and likely):
+                others = _Chosen(lambda test: test not in likely, self._takes)
+                passed, output = self._in_child(others, self._all, self._timeout)
         finally:
             mutant.file.write_text(mutant.before)
         return not passed, output
 
-    def _in_child(self, plugin: Any, timeout: float) -> tuple[bool, str]:
+    def _in_child(self, plugin: Any, tests: list[str], timeout: float) -> tuple[bool, str]:
         output = Path("output.txt").absolute()
         child = os.fork()
         if not child:
-            _become(lambda: plugin.main(self._arguments), output)
+            _become(lambda: plugin.main([*OPTIONS, *tests]), output)
         passed = _waited(child, timeout)
         return passed, output.read_text(errors="replace")
 
@@ -74,18 +82,20 @@ class Room:
 SEEN = Path("seen.json")
 
 
-class _Ordered:
-    """Those that run the mutant's line first, quick ones before slow ones."""
+class _Chosen:
+    """Runs some of the tests, quick ones before slow ones."""
 
-    def __init__(self, first: set[str], takes: dict[str, float]) -> None:
-        self._first, self._takes = first, takes
+    def __init__(self, wanted: Callable[[str], bool], takes: dict[str, float]) -> None:
+        self._wanted, self._takes = wanted, takes
 
     def main(self, arguments: list[str]) -> int:
-        return int(pytest.main(arguments, plugins=[self]))
+        outcome = pytest.main(arguments, plugins=[self])
+        return 0 if outcome is pytest.ExitCode.NO_TESTS_COLLECTED else int(outcome)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: (item.nodeid not in self._first, self._takes.get(item.nodeid, 0.0)))
+        items[:] = [item for item in items if self._wanted(item.nodeid)]
+        items.sort(key=lambda item: self._takes.get(item.nodeid, 0.0))
 
 
 class _Unbroken:

@@ -108,6 +108,63 @@ def test_packed_samples_count_with_what_they_unpack_to(refused):
     assert "not Ogg Vorbis" in refused(font(data=b"fLaC" + bytes(500), kind=PACKED))
 
 
+def pages(count: int) -> bytes:
+    """Ogg pages without any sound, 27 bytes each."""
+    return struct.pack("<4sBBqIIIB", b"OggS", 0, 0, 0, 1, 0, 0, 0) * count
+
+
+# For each limit a font that just meets it, and one that exceeds it by as little as the format allows.
+EDGES: dict[str, tuple[dict, dict, str]] = {
+    "400,000 zones of zones": ({"preset_zones": 400, "zones": 1_000}, {"preset_zones": 703, "zones": 569}, "MB"),
+    "500,000,000 steps through lists": (
+        {"preset_zones": 25_000, "instruments": 20_001},  # 25,000 · 20,000
+        {"preset_zones": 24_999, "instruments": 20_001, "samples": 2},  # 24,999 · 20,000 + 20,001 · 1
+        "minutes",
+    ),
+    "1,000,000,000 comparisons": ({"modulators": 31_622}, {"modulators": 31_623}, "minutes"),
+    "400,000 pages": (
+        {"data": pages(16_012), "ends": [27 * (16_012 - i) for i in range(25)], "samples": 25, "kind": PACKED},
+        {"data": pages(28_578), "ends": [27 * (28_578 - i) for i in range(14)], "samples": 14, "kind": PACKED},
+        "minutes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_what_is_just_small_enough_is_not_refused(name, tmp_path):
+    allowed, refused, words = EDGES[name]
+    # The file is large enough for the memory of the lists not to matter.
+    padded = {"data": bytes(3_000_000)}
+    (tmp_path / "x.sf2").write_bytes(font(**padded | allowed))
+    check_soundfont(tmp_path / "x.sf2")
+    (tmp_path / "x.sf2").write_bytes(font(**padded | refused))
+    with pytest.raises(InputError, match=f"reading it would take FluidSynth .*{words}"):
+        check_soundfont(tmp_path / "x.sf2")
+
+
+@pytest.mark.parametrize("sound", ["none", "packed"])
+def test_memory_may_be_60_mb_and_15_times_the_file(sound, tmp_path):
+    """1,700 bytes a zone, of which there are 36,003 with the last of each table; 100 for each that a preset plays; and
+    two for each of three times 44,100 frames that the packed samples hold.
+    """
+    options = {"zones": 36_000}
+    data, frames = b"", 0
+    if sound == "packed":
+        data, frames = silence(1), 3 * 44_100
+        options |= {"kind": PACKED, "samples": 3, "ends": [len(data) - i for i in range(3)]}
+    size = (1_700 * 36_003 + 100 * 36_000 + 2 * frames - 60_000_000) // 15
+    data += bytes(size - len(font(data=data, **options)))
+    for short, refused in ((0, False), (2, True)):
+        made = font(data=data[: len(data) - short], **options)
+        assert len(made) == size - short
+        (tmp_path / "x.sf2").write_bytes(made)
+        if refused:
+            with pytest.raises(InputError, match=r"FluidSynth 65 MB for a file of 0\.3 MB"):
+                check_soundfont(tmp_path / "x.sf2")
+        else:
+            check_soundfont(tmp_path / "x.sf2")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

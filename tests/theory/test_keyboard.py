@@ -16,3 +16,7 @@ def test_an_interval_is_as_wide_as_its_cents(degree):
     ratio = (1, Fraction(5, 4), Fraction(3, 2))[place] * Fraction(2) ** periods
     assert JUST.interval(degree).cents == pytest.approx(Interval.from_ratio(str(ratio)).cents)
     assert JUST.cents(degree) == pytest.approx(JUST.interval(degree).cents)
+
+
+def test_an_interval_within_the_first_period_is_exact():
+    assert [JUST.interval(degree).fraction for degree in range(5)] == [1, Fraction(5, 4), Fraction(3, 2), 2, None]
