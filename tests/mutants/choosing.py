@@ -35,14 +35,18 @@ class Mutant(NamedTuple):
 
     @property
     def change(self) -> tuple[str, str, str]:
-        """File, lines before and lines after without their indentation: the same wherever the line moves to."""
+        """File, lines before and lines after, without indentation and comments: the same wherever the line moves."""
         old, new = self.before.splitlines(), self.after.splitlines()
         removed, added = [], []
         for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
             if tag != "equal":
                 removed += old[a:b]
                 added += new[c:d]
-        return str(self.file), " ".join(map(str.strip, removed)), " ".join(map(str.strip, added))
+        return str(self.file), " ".join(map(_code, removed)), " ".join(map(_code, added))
+
+
+def _code(line: str) -> str:
+    return line.partition("  # ")[0].strip()
 
 
 def all_mutants(files: list[Path]) -> list[WorkItem]:
