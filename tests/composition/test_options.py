@@ -46,7 +46,9 @@ def test_durations(text: str, seconds: float) -> None:
     assert parse_unit(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "-1s", "0", "nan", "inf", "1e999", "2x", "1:30", "1/16", "..s", None, True])
+@pytest.mark.parametrize(
+    "text", ["", "m", "-1s", "0", "nan", "inf", "1e999", "2x", "1:30", "1/16", "..s", None, True, -1, -0.5, 0.0]
+)
 def test_what_is_not_a_duration(text: object) -> None:
     with pytest.raises(InputError, match="is not a duration"):
         parse_duration(text)  # type: ignore[arg-type]
