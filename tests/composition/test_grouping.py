@@ -60,7 +60,7 @@ def test_norms_are_joined_by_root_sum_square():
 def test_squares_beyond_a_float_are_joined_as_well():
     run = Recording(("a", "b"), [0, 1, 2, 3], [[3e-200, 4e-200], [3e200, 4e200], [0.0, 0.0], [1.7e308, 1.7e308]])
     joined, gaps = group_layers(run.layers, 1).join(run)
-    assert joined[:, 0] == pytest.approx([5e-200, 5e200, 0.0, np.finfo(np.float64).max])
+    assert joined[:, 0] == pytest.approx([5e-200, 5e200, 0.0, np.finfo(np.float64).max], rel=1e-12, abs=0)
     assert not gaps.any()
 
 
@@ -76,6 +76,10 @@ def test_a_layer_of_two_own_groups_is_found_in_the_first_and_one_of_none_nowhere
     assert [grouping.voice_of(layer) for layer in range(4)] == [0, 0, 1, None]
     assert not grouping.is_trivial
     assert grouping.describe() == "4 layers play as 2 voices, joined by root-sum-square: a (2), ab (2)"
+
+
+def test_there_may_be_as_many_own_groups_as_voices():
+    assert group_layers(["a", "b"], 2, {"x": ["a"], "y": ["b"]}).names == ("x", "y")
 
 
 def test_own_groups_are_found_by_globs_of_either_case_alone():

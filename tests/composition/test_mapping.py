@@ -161,6 +161,7 @@ def test_a_style_changes_when_and_not_what(healthy):
     assert np.array_equal(drone.tied.reshape(-1, 4)[1:], ~changed)
     assert not drone.tied[:4].any()
     assert not sequence.tied.any()
+    assert (sequence.held, chord.held, drone.held) == (False, False, True)
 
 
 @pytest.mark.parametrize(

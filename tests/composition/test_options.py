@@ -33,6 +33,21 @@ def test_voices_from_a_file(tmp_path) -> None:
     assert {voice.program for voice in compose(REC, voices=str(file)).voices[:-1]} == {73}
 
 
+def test_choices_may_come_from_anywhere() -> None:
+    """Names as a program reads them: equal to ours, and not the same objects."""
+    run = Recording.from_arrays(np.geomspace(1e-5, 1e6, 40).reshape(20, 2), loss=np.geomspace(1, 9, 20))
+    for options in (
+        {"style": "sequence", "dynamics": "voice", "beyond": "clamp", "mapping": "post"},
+        {"style": "chord", "dynamics": "loss-change", "beyond": "fold", "mapping": "log"},
+        {"style": "drone", "mapping": "adaptive", "scale": "none"},
+    ):
+        read = compose(run, **{name: "".join(list(choice)) for name, choice in options.items()})
+        ours = compose(run, **options)
+        for name, column in ours.columns().items():
+            np.testing.assert_array_equal(read.columns()[name], column)
+        assert read.held == ours.held
+
+
 def test_no_scale_as_text() -> None:
     np.testing.assert_array_equal(compose(REC, scale="none").frequency, compose(REC, scale=None).frequency)
 

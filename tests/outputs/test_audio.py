@@ -13,7 +13,8 @@ from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
 from gradmidi.outputs import soundfont as soundfonts
 from gradmidi.outputs.audio_file import PEAK_LEVEL, _write_soundfile, write_audio
-from gradmidi.outputs.soundfont import OWN_ENGINE, PURE_TONE, TAIL, find_soundfont, render_wav
+from gradmidi.outputs.midi_events import note_events
+from gradmidi.outputs.soundfont import OWN_ENGINE, PURE_TONE, TAIL, _played, find_soundfont, is_soundfont, render_wav
 from gradmidi.outputs.synth import RELEASE, synth_blocks
 from gradmidi.recording import Recording
 
@@ -153,8 +154,74 @@ def test_what_is_not_a_soundfont_is_refused(slow, tmp_path, monkeypatch, need_fl
 def test_progress_is_told(slow, tmp_path, need_fluidsynth):
     told = []
     render_wav(slow, tmp_path / "g.wav", PURE_TONE_FILE, progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
+    times = {*slow.onset.round(6), *(slow.onset + slow.duration).round(6)} - {0.0}
+    assert told == pytest.approx([*(time / (slow.length + TAIL) for time in sorted(times)), 1.0], abs=1e-5)
+
+
+def test_the_tail_fades_out_evenly_over_half_a_second():
+    """Of a synthesizer that never falls silent the last second is heard: level, then down to nothing."""
+
+    class Steady:
+        closed = False
+
+        def send(self, message):
+            pass
+
+        def samples(self, frames):
+            return np.ones((frames, 2), dtype=np.float32)
+
+        def close(self):
+            self.closed = True
+
+    score, synthesizer = compose(Recording.from_arrays([[1.0]])), Steady()
+    blocks = _played(synthesizer, score, note_events(score, "12tet"), "12tet", lambda share: None)
+    whole = np.concatenate(list(blocks))
+    assert synthesizer.closed
+    assert len(whole) == round((score.length + 1.5) * RATE)
+    fade = np.arange(RATE // 2)[::-1] / (RATE // 2)
+    assert whole[-RATE // 2 :] == pytest.approx(np.stack([fade, fade], axis=1), abs=1e-6)
+    assert (whole[: -RATE // 2] == 1).all()
+
+
+def test_a_soundfont_is_a_riff_of_its_form(tmp_path):
+    for head in (b"RIFF\0\0\0\0WAVE", b"RIFX\0\0\0\0sfbk", b"RIFF\0\0\0\0sfb", b""):
+        (tmp_path / "x.sf2").write_bytes(head)
+        assert not is_soundfont(tmp_path / "x.sf2")
+    assert is_soundfont(PURE_TONE_FILE)
+    assert not is_soundfont(tmp_path)
+
+
+def test_what_is_no_soundfont_and_the_pure_tone_are_never_chosen(tmp_path, monkeypatch):
+    folder = tmp_path / "soundfonts"
+    folder.mkdir()
+    (folder / "a.sf2").write_bytes(b"no sound")
+    (folder / "b.txt").write_bytes(PURE_TONE_FILE.read_bytes())
+    (folder / PURE_TONE).write_bytes(PURE_TONE_FILE.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(soundfonts, "SYSTEM_FOLDERS", ())
+    monkeypatch.delenv("GRADMIDI_SOUNDFONT", raising=False)
+    assert find_soundfont().name == "TimGM6mb.sf2"
+    for name in ("z.SF2", "y.sf3"):
+        (folder / name).write_bytes(PURE_TONE_FILE.read_bytes())
+        assert find_soundfont().name == name
+
+
+def test_loud_and_quiet_are_brought_to_one_decibel_below_full_scale(tmp_path):
+    """−1 dB of 16 bits is 29,204; half of a peak is half of it, and the largest sample may be a negative one."""
+    for peak in (0.001, 1.0, 50.0):
+        block = np.array([[0.5, 0], [-1, 0.25], [0, 0]], dtype=np.float32) * np.float32(peak)
+        assert write_audio(tmp_path / "x.wav", [block[:1], block[1:], np.zeros((0, 2), np.float32)]) == 3 / RATE
+        samples, rate = soundfile.read(tmp_path / "x.wav", dtype="int16")
+        assert rate == RATE
+        assert samples.tolist() == [[14602, 0], [-29204, 7301], [0, 0]]
+
+
+def test_a_file_longer_than_a_piece_of_the_spool_is_whole(tmp_path):
+    ramp = np.linspace(-1, 1, 150_001, dtype=np.float32)
+    write_audio(tmp_path / "x.wav", [np.stack([ramp, -ramp], axis=1)])
+    samples, _ = soundfile.read(tmp_path / "x.wav")
+    assert len(samples) == len(ramp)
+    assert np.abs(samples - np.stack([ramp, -ramp], axis=1) * PEAK_LEVEL).max() < 1e-4
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")

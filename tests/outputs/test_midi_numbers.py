@@ -88,3 +88,10 @@ def test_what_a_channel_is_told_before_its_first_note(tuning, said):
 )
 def test_a_channel_is_left_in_tune(tuning, said):
     assert hexed(closing_messages(Voice("a", 3), tuning, {64, 60})) == said
+
+
+@pytest.mark.parametrize("tuning", ["12tet", "bend", "mts"])
+def test_percussion_is_told_its_level_and_place_only(tuning):
+    voice = Voice("alarm", 9, pan=3, volume=99, percussion=True)
+    assert hexed(setup_messages(voice, tuning)) == ["B9 07 63", "B9 0A 03"]
+    assert closing_messages(voice, tuning, [60]) == []

@@ -104,7 +104,7 @@ def test_packed_samples_count_with_what_they_unpack_to(refused):
     """Ten stretches of one minute of silence each, which FluidSynth unpacks one by one: 106 MB out of a few KB."""
     minute = silence(60)
     ends = [len(minute) - i for i in range(20)]
-    assert "reading it would take FluidSynth" in refused(font(data=minute, samples=20, zones=1, kind=PACKED, ends=ends))
+    assert "would take FluidSynth 106 MB for" in refused(font(data=minute, samples=20, zones=1, kind=PACKED, ends=ends))
     assert "not Ogg Vorbis" in refused(font(data=b"fLaC" + bytes(500), kind=PACKED))
 
 
@@ -163,6 +163,63 @@ def test_memory_may_be_60_mb_and_15_times_the_file(sound, tmp_path):
                 check_soundfont(tmp_path / "x.sf2")
         else:
             check_soundfont(tmp_path / "x.sf2")
+
+
+def test_packed_samples_that_share_their_data_count_once(tmp_path):
+    minute = silence(60)
+    shared = font(data=minute, samples=20, kind=PACKED)
+    beyond = font(data=minute, samples=3, kind=PACKED, ends=[len(minute), len(minute) + 1, 2**31])
+    nothing = font(data=b"fLaC" + bytes(500), kind=PACKED, ends=[0])
+    for data in (shared, beyond, nothing):
+        (tmp_path / "x.sf3").write_bytes(data)
+        check_soundfont(tmp_path / "x.sf3")
+
+
+def test_the_streams_of_packed_data_are_added_up(refused):
+    """Twenty minutes of silence in one stretch, as a chain of streams of a minute each; every page names its stream."""
+    minute = silence(60)
+    pages = [page.start() for page in re.finditer(b"OggS", minute)]
+    chain = bytearray()
+    for stream in range(20):
+        part = bytearray(minute)
+        for page in pages:
+            part[page + 14 : page + 18] = struct.pack("<I", stream)
+        chain += part
+    assert "would take FluidSynth 106 MB for" in refused(font(data=bytes(chain), kind=PACKED))
+
+
+def test_parts_of_odd_length_are_filled_up_to_an_even_one(tmp_path):
+    name = b"INAM" + struct.pack("<I", 1) + b"x"
+    odd = font().replace(listing_of_info(), chunk(b"LIST", b"INFO" + name))
+    assert odd != font()
+    (tmp_path / "x.sf2").write_bytes(odd)
+    check_soundfont(tmp_path / "x.sf2")
+
+
+def test_a_font_without_samples_is_one(tmp_path):
+    data = font().replace(listing(b"sdta", chunk(b"smpl", bytes(SAMPLE_BYTES))), listing(b"sdta"))
+    assert len(data) == len(font()) - SAMPLE_BYTES - 8
+    (tmp_path / "x.sf2").write_bytes(data)
+    check_soundfont(tmp_path / "x.sf2")
+
+
+@pytest.mark.parametrize("size", [0, 9, 11])
+def test_a_table_has_whole_rows_and_at_least_one(size, refused):
+    data = font().replace(chunk(b"imod", bytes(10)), b"imod" + struct.pack("<I", size) + bytes(max(size, 10)))
+    assert f"its table imod has {size} bytes, which is not a number of rows" in refused(data)
+
+
+def test_a_part_that_ends_beyond_its_list_says_where(refused):
+    data = font()
+    at = data.index(b"shdr")
+    end = at + 8 + 1000
+    grown = data[: at + 4] + struct.pack("<I", 1000) + data[at + 8 :]
+    assert f"its part shdr says that it ends at byte {end:,}, which is beyond byte {len(data):,}" in refused(grown)
+
+
+def listing_of_info() -> bytes:
+    data = font()
+    return data[12 : 20 + int.from_bytes(data[16:20], "little")]
 
 
 @pytest.mark.parametrize(
