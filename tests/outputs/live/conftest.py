@@ -2,19 +2,15 @@
 
 import os
 import shutil
-import signal
 import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import PURE_TONE, needs
 from tests.outputs.live.devices import Jack, Receiver, wait_until
 from tests.outputs.live.hearing import RATE
-
-HERE = Path(__file__).parent
+from tests.outputs.live.nursery import Nursery
 
 
 @pytest.fixture(scope="session")
@@ -60,32 +56,18 @@ def backend(request):
     return f"{request.param}/jack"
 
 
-def start_training(*options: object) -> subprocess.Popen:
-    """``training.py`` (a torch training that is played live) with options."""
-    command = [sys.executable, str(HERE / "training.py"), *map(str, options)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    # A shell that starts the tests in the background has them ignore Ctrl-C, and they would hand that on.
-    return subprocess.Popen(command, text=True, preexec_fn=heed_ctrl_c, **pipes)
-
-
-def heed_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory):
+    trainings = Nursery(tmp_path_factory.mktemp("trainings"))
+    yield trainings
+    trainings.stop()
 
 
 @pytest.fixture
-def run_training():
-    """Start trainings; what still runs when the test ends is killed."""
-    started = []
-
-    def run(*options: object) -> subprocess.Popen:
-        started.append(start_training(*options))
-        return started[-1]
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+def run_training(nursery):
+    """Start ``training.py`` with options in a process of its own; what still runs when the test ends is killed."""
+    yield nursery.start
+    nursery.kill_all()
 
 
 @pytest.fixture

@@ -115,6 +115,19 @@ def wait_until(true, limit: float = LIMIT) -> None:
         time.sleep(0.02)
 
 
+def player_of(parent: int) -> int:
+    """Process id of the player that a training has started."""
+    command = ["ps", "--ppid", str(parent), "-ww", "-o", "pid=,args="]
+    listing = subprocess.run(command, capture_output=True, text=True).stdout
+    return int(next(line for line in listing.splitlines() if "outputs.live.player" in line).split()[0])
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or is but a record until somebody asks for its exit code."""
+    state = subprocess.run(["ps", "-p", str(pid), "-o", "stat="], capture_output=True, text=True).stdout
+    return state.strip()[:1] in ("", "Z")
+
+
 def read_file(path: Path) -> list[Heard]:
     """What a ``file:`` port recorded; the times are s from its opening."""
     lines = [line.split(" ", 1) for line in path.read_text().splitlines()]

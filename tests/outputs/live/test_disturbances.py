@@ -2,28 +2,24 @@
 
 import os
 import signal
-import subprocess
-import time
 
 import pytest
 
 from gradmidi.recording import Recording
-from tests.outputs.live.devices import Receiver, is_note_on, wait_until
+from tests.outputs.live.devices import Receiver, has_ended, is_note_on, player_of, wait_until
 
 pytestmark = pytest.mark.slow
 
 STEPS = 200
-LIMIT = 25.0  # s, of which torch takes some to load
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(nursery, tmp_path_factory):
     """The weights of the training when nothing is played."""
-    from tests.outputs.live.conftest import start_training
-
     norms = tmp_path_factory.mktemp("silent") / "norms.csv"
-    silent = start_training("none", "--silent", "--norms", norms, "--steps", STEPS, "--pause", 0)
-    return weights(silent.communicate(timeout=LIMIT)[0])
+    silent = nursery.start("none", "--silent", "--norms", norms, "--steps", STEPS, "--pause", 0)
+    assert silent.wait() == 0, silent.errors
+    return weights(silent.output)
 
 
 def weights(output: str) -> str:
@@ -31,12 +27,11 @@ def weights(output: str) -> str:
 
 
 def finish(training, undisturbed, norms, warnings: int) -> str:
-    output, errors = training.communicate(timeout=LIMIT)
-    assert training.returncode == 0, errors
-    assert weights(output) == undisturbed
-    assert errors.count("live MIDI to") == warnings, errors
+    assert training.wait() == 0, training.errors
+    assert weights(training.output) == undisturbed
+    assert training.errors.count("live MIDI to") == warnings, training.errors
     assert len(Recording.load(norms)) == STEPS
-    return errors
+    return training.errors
 
 
 def test_playing_changes_no_bit_of_the_weights(receiver, run_training, undisturbed, tmp_path):
@@ -60,12 +55,11 @@ def test_the_reader_stops(mortal_jack, run_training, undisturbed, tmp_path):
     training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
     wait_until(lambda: any(map(is_note_on, receiver.messages())))
     receiver.process.send_signal(signal.SIGSTOP)
-    output, errors = training.communicate(timeout=LIMIT)
+    training.wait()
     receiver.process.kill()
-    assert training.returncode == 0
-    assert weights(output) == undisturbed
+    assert (training.returncode, weights(training.output)) == (0, undisturbed)
     # The server may throw the reader out and go on, or go down with it: said once at most.
-    assert errors.count("live MIDI to") <= 1
+    assert training.errors.count("live MIDI to") <= 1
 
 
 def test_the_port_is_unplugged(jack, run_training, undisturbed, tmp_path):
@@ -73,9 +67,8 @@ def test_the_port_is_unplugged(jack, run_training, undisturbed, tmp_path):
     training = run_training("receiver", "--norms", tmp_path / "n.csv", "--steps", STEPS)
     wait_until(lambda: any(map(is_note_on, receiver.messages())))
     receiver.stop()
-    output, errors = training.communicate(timeout=LIMIT)
-    assert (training.returncode, weights(output)) == (0, undisturbed)
-    assert errors.count("live MIDI to") <= 1
+    assert (training.wait(), weights(training.output)) == (0, undisturbed)
+    assert training.errors.count("live MIDI to") <= 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -92,15 +85,6 @@ def test_a_player_that_hangs_is_given_up_when_the_training_ends(receiver, run_tr
     wait_until(lambda: any(map(is_note_on, receiver.messages())))
     player = player_of(training.pid)
     os.kill(player, signal.SIGSTOP)
-    output, errors = training.communicate(timeout=LIMIT)
-    assert (training.returncode, weights(output)) == (0, undisturbed), errors
-    assert "the MIDI port does not answer" in output
-    time.sleep(0.1)
-    with pytest.raises(ProcessLookupError):
-        os.kill(player, 0)
-
-
-def player_of(parent: int) -> int:
-    """Process id of the player that a training has started."""
-    listing = subprocess.run(["ps", "--ppid", str(parent), "-o", "pid=,args="], capture_output=True, text=True).stdout
-    return int(next(line for line in listing.splitlines() if "outputs.live.player" in line).split()[0])
+    assert (training.wait(), weights(training.output)) == (0, undisturbed), training.errors
+    assert "the MIDI port does not answer" in training.output
+    assert has_ended(player)

@@ -6,8 +6,7 @@ import time
 import pytest
 
 from gradmidi.recording import Recording
-from tests.outputs.live.conftest import start_training
-from tests.outputs.live.devices import is_note_off, is_note_on, is_panic, wait_until
+from tests.outputs.live.devices import PERIOD, has_ended, is_note_off, is_note_on, is_panic, player_of, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -26,39 +25,23 @@ ENDINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def trainings(shared_jack, tmp_path_factory):
-    """Process and recording by ending. They load torch together, and then wait to be told to begin."""
-    started = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JACK_DEFAULT_SERVER", shared_jack.name)
-        for how, (number, _) in ENDINGS.items():
-            norms = tmp_path_factory.mktemp("ending") / "norms.csv"
-            ending = ["--ending", how, "--steps", 100] if number is None else []
-            workers = ["--workers"] if "workers" in how else []
-            options = ["--norms", norms, "--unit", UNIT, "--wait", *ending, *workers]
-            started[how] = start_training("receiver", *options), norms
-    for process, _ in started.values():
-        assert process.stdout.readline() == "ready\n"
-    yield started
-    for process, _ in started.values():
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("how", ENDINGS)
-def test_every_note_ends_within_half_a_second(how, trainings, receiver):
-    process, norms = trainings[how]
+def test_every_note_ends_within_half_a_second(how, run_training, receiver, tmp_path):
     number, code = ENDINGS[how]
-    process.stdin.write("begin\n")
-    process.stdin.flush()
-    wait_until(lambda: number is None or sounding(receiver.messages()))
+    norms = tmp_path / "norms.csv"
+    ending = ["--ending", how, "--steps", 100] if number is None else []
+    workers = ["--workers"] if "workers" in how else []
+    process = run_training("receiver", "--norms", norms, "--unit", UNIT, *ending, *workers)
+    wait_until(lambda: "playing" in process.output)
+    player = player_of(process.pid)
     if number is not None:
+        wait_until(lambda: sounding(receiver.messages()) and len(norms.read_text().splitlines()) > 20)
         process.send_signal(number)
-    process.wait(15)
+    process.wait()
     ended = time.perf_counter()
     assert process.returncode == code
-    time.sleep(WITHIN + 0.2)
+    wait_until(lambda: has_ended(player))
+    time.sleep(3 * PERIOD / 48_000)  # for its last messages to arrive
     # sustain off, all notes off, all sound off, on each channel that was used: two layers and the percussion
     panic = [bytes((0xB0 | channel, controller, 0)) for channel in (0, 1, 9) for controller in (64, 123, 120)]
     assert list(filter(is_panic, receiver.messages()))[-9:] == panic

@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import os
-import sys
 import time
 
 import numpy as np
@@ -27,43 +26,46 @@ parser.add_argument("--pause", type=float, default=0.003, help="s a step, so tha
 parser.add_argument("--ending", default="normal", help="normal, exception or exit")
 parser.add_argument("--unit", type=float, default=0.05)
 parser.add_argument("--workers", action="store_true")
-parser.add_argument("--wait", action="store_true", help="begin when a line comes on stdin")
-args = parser.parse_args()
-if args.wait:
-    print("ready", flush=True)
-    sys.stdin.readline()
-
-torch.manual_seed(0)
-torch.set_num_threads(1)
-net = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
-optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
-inputs, labels = torch.randn(256, 20), torch.randint(0, 2, (256,))
-output = None if args.silent else LiveOutput(Composer(LAYERS, timing=Timing(args.unit)), args.port)
-if args.workers and os.fork() == 0:
-    # A data loader's worker that outlives its parent, with a copy of every open file.
-    time.sleep(2)
-    os._exit(0)
 
 
-def on_step(row) -> None:
-    writer.append(row)
+def warm_up() -> None:
+    """The first step of an optimizer loads as much again as torch itself."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    torch.optim.SGD([parameter], lr=0.05).step()
+
+
+def main(options: list[str]) -> None:
+    args = parser.parse_args(options)
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    net = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+    inputs, labels = torch.randn(256, 20), torch.randint(0, 2, (256,))
+    output = None if args.silent else LiveOutput(Composer(LAYERS, timing=Timing(args.unit)), args.port)
+    if args.workers and os.fork() == 0:
+        # A data loader's worker that outlives its parent, with a copy of every open file.
+        time.sleep(2)
+        os._exit(0)
+
+    def on_step(row) -> None:
+        writer.append(row)
+        if output is not None:
+            output.feed(Recording(LAYERS, np.array([row.step]), row.norms[None], gaps=row.gaps[None]))
+
+    with RecordingWriter(args.norms, LAYERS, ()) as writer, GradientProbe(net, optimizer, on_step):
+        for step in range(args.steps):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(net(inputs), labels).backward()
+            optimizer.step()
+            if step == 0:
+                print("playing", flush=True)
+            time.sleep(args.pause)
+        if args.ending == "exception":
+            raise RuntimeError("the loop failed")
+        if args.ending == "exit":
+            os._exit(3)
     if output is not None:
-        output.feed(Recording(LAYERS, np.array([row.step]), row.norms[None], gaps=row.gaps[None]))
-
-
-with RecordingWriter(args.norms, LAYERS, ()) as writer, GradientProbe(net, optimizer, on_step):
-    for step in range(args.steps):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(net(inputs), labels).backward()
-        optimizer.step()
-        if step == 0:
-            print("playing", flush=True)
-        time.sleep(args.pause)
-    if args.ending == "exception":
-        raise RuntimeError("the loop failed")
-    if args.ending == "exit":
-        os._exit(3)
-if output is not None:
-    print(output.close())
-digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in net.parameters()))
-print("weights", digest.hexdigest())
+        print(output.close())
+    digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in net.parameters()))
+    print("weights", digest.hexdigest())
