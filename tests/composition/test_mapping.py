@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradmidi.composition import Composer, compose
-from gradmidi.composition.mapping import MAPPINGS, Adaptive, Log, Post, Rank, choose_mapping
+from gradmidi.composition.mapping import LOWEST_NORM, MAPPINGS, Adaptive, Log, Post, Rank, choose_mapping
 from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.composition.quantising import Quantiser
 from gradmidi.composition.voices import Part
@@ -36,6 +36,20 @@ def test_log_makes_a_decade_an_octave():
     c = [32.70319566257483 * 2**octave for octave in (0, 1, 3, 4, 7, 7, 0)]
     assert hertz == pytest.approx(c)
     assert Log(2.0)(np.array([[10.0]]))[0, 0] == pytest.approx(4 * key_to_hz(60))
+
+
+def test_mappings_with_numbers_of_ones_own():
+    norms = np.array([[0.1, 1.0, 10.0]])
+    assert Post(base=100, slope=50)(norms)[0] == pytest.approx([105, 150, 600])
+    assert Log(unit_hz=440)(norms)[0] == pytest.approx([220, 440, 880])
+    mapping = Adaptive(octaves_per_decade=1, centre=440, weight=0.5)
+    assert mapping(np.array([[1.0], [100.0], [100.0]]))[:, 0] == pytest.approx([440, 1760, 880])
+
+
+def test_the_lowest_norm_of_the_default_mapping_is_the_last_that_differs_from_zero():
+    zero, below, there, above = Log()(np.array([[0.0, LOWEST_NORM * 0.99, LOWEST_NORM, LOWEST_NORM * 1.01]]))[0]
+    assert zero == below == pytest.approx(there)
+    assert above > there * 1.001
 
 
 def test_adaptive_hovers_and_hears_a_change():

@@ -74,6 +74,7 @@ def test_the_limits_themselves_can_be_used() -> None:
     assert Timing(unit=60, tempo=1000).end(1, 1) == 180
     assert Timing().end(1, 1) == pytest.approx(0.15), "50 ms a note, two of rest"
     assert Timing().tempo == 125
+    assert parse_unit("1/4") == pytest.approx(0.48), "a quarter at 125 BPM"
     for beyond in ({"unit": 0.00099}, {"unit": 60.1}, {"tempo": 9.9}, {"tempo": 1000.1}, {"rest": -1}):
         with pytest.raises(InputError):
             Timing(**beyond)

@@ -199,6 +199,30 @@ def test_alarmed_puts_nan_and_inf_where_they_occurred(sick):
     assert not alarmed.gaps.any()
 
 
+def test_nan_wins_where_inf_is_in_the_same_bin():
+    norms = [[1.0], [NAN], [INF], [1.0], [INF], [1.0], [INF], [NAN]]
+    alarmed = time_lapse(Recording.from_arrays(norms), 2).alarmed()
+    assert np.isnan(alarmed.norms).all()
+    assert time_lapse(Recording.from_arrays(norms), 4).alarmed().norms[1:3, 0].tolist() == [INF, INF]
+
+
+def test_metrics_of_whole_numbers_with_nothing_finite_in_a_bin():
+    epochs = np.array([1.0, 2.0, NAN, NAN, INF, NAN, -3.0, -4.0])
+    binned = time_lapse(recording_of([[1.0]] * 8, epoch=epochs), 4).recording
+    assert binned.metrics["epoch"].tolist() == pytest.approx([2.0, NAN, INF, -3.0], nan_ok=True)
+
+
+@pytest.mark.parametrize(("row", "resumed"), [(10, 10), (11, 10), (14, 10), (15, 15), (19, 15)])
+def test_a_resumption_is_marked_at_the_bin_that_it_is_in(row, resumed):
+    steps = np.arange(20)
+    steps[row:] += 100
+    whole = Recording(("a",), steps, np.ones((20, 1)), meta={"resumed": str(steps[row]), "seed": "7"})
+    binned = time_lapse(whole, 4).recording
+    assert binned.seams().tolist() == [resumed // 5]
+    assert binned.meta == {"resumed": str(steps[resumed]), "seed": "7"}
+    assert "resumed" not in time_lapse(Recording(("a",), steps, np.ones((20, 1))), 4).recording.meta
+
+
 def test_an_empty_recording_has_no_bins():
     empty = Recording(("a",), np.empty(0), np.empty((0, 1)), {"loss": np.empty(0)})
     assert len(time_lapse(empty, 5).recording) == 0
