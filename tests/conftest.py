@@ -14,6 +14,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from gradmidi.recording import Recording
+from tests.warm import WarmPython
 
 # Machines that run several things at once are slow now and then.
 settings.register_profile("gradmidi", deadline=None)
@@ -84,14 +85,27 @@ def pitch_of():
     return strongest
 
 
+@pytest.fixture(scope="session")
+def warm_python():
+    """Processes that need not import torch; see :mod:`tests.warm`."""
+    python = WarmPython()
+    yield python
+    python.close()
+
+
 @pytest.fixture
-def run_cli(tmp_path):
-    """Run the real command in a process of its own, in an empty folder; returns the finished process."""
+def run_cli(tmp_path, warm_python):
+    """Run the real command in a separate process, in an empty folder; returns the finished process.
+
+    With options that only a new process can have, such as other streams, it is a new Python.
+    """
 
     def run(*args: object, **options) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "gradmidi", *map(str, args)]
+        words = ["-m", "gradmidi", *map(str, args)]
+        if options.keys() <= {"cwd", "text", "check"}:
+            return warm_python.run(words, **{"cwd": tmp_path} | options)
         options = {"cwd": tmp_path, "text": True, "capture_output": True, "timeout": 300, "check": False} | options
-        return subprocess.run(command, **options)
+        return subprocess.run([sys.executable, *words], **options)
 
     return run
 

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -51,11 +49,11 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory):
+def reader(tmp_path_factory, warm_python):
     """A reader's folder, after the Python snippets have run there one after another."""
     folder = tmp_path_factory.mktemp("reader")
     script = runnable("\n".join(block for language, block in BLOCKS if language == "python"))
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    done = warm_python.run(["-c", script], cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -66,21 +64,19 @@ def test_the_python_snippets_leave_their_files(reader):
 
 
 @pytest.mark.parametrize("line", commands())
-def test_the_commands_run(line, reader):
+def test_the_commands_run(line, reader, warm_python):
     words = shlex.split(line.replace(".venv/bin/gradmidi", "gradmidi"))
     assert words[0] == "gradmidi"
-    done = subprocess.run([sys.executable, "-m", *words], cwd=reader, capture_output=True, text=True, check=False)
+    done = warm_python.run(["-m", *words], cwd=reader)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
-def test_the_snippets_of_the_other_pages_run(page, reader):
+def test_the_snippets_of_the_other_pages_run(page, reader, warm_python):
     text = page.read_text(encoding="utf-8")
     for language, block in re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL):
         if language == "python":
-            done = subprocess.run(
-                [sys.executable, "-c", runnable(block)], cwd=reader, capture_output=True, text=True, check=False
-            )
+            done = warm_python.run(["-c", runnable(block)], cwd=reader)
             assert done.returncode == 0, done.stderr
         elif language == "toml" and "[[voice]]" in block:
             (reader / "voices.toml").write_text(block, encoding="utf-8")

@@ -124,9 +124,10 @@ def _later(args: argparse.Namespace, recording: Path, targets: dict[str, Path]) 
     add_sound_options(options)
     add_file_options(options)
     for action in options._actions:
-        value = getattr(args, action.dest)
-        if value != action.default:
-            words += [action.option_strings[-1]] if action.nargs == 0 else [action.option_strings[-1], str(value)]
+        given, option = getattr(args, action.dest), action.option_strings[-1]
+        if given != action.default:
+            values = given if isinstance(given, list) else [given]
+            words += [option] if action.nargs == 0 else [word for value in values for word in (option, str(value))]
     return f"; to make {'it' if len(targets) == 1 else 'them'} later: {shlex.join(words)}"
 
 

@@ -44,6 +44,13 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     )
     notes.add_argument("--voices", metavar="FILE", help="which instrument plays which layer: a TOML file")
     notes.add_argument("--max-voices", metavar="N", type=int, default=15, help="group layers into at most N voices")
+    notes.add_argument(
+        "--group",
+        dest="groups",
+        metavar="NAME=LAYERS",
+        action="append",
+        help="your own voices: a name, and names or globs of its layers; once per voice: --group 'stem=conv1,bn*'",
+    )
     notes.add_argument("--layers", metavar="NAMES", help="only these layers, comma-separated; or globs such as 'conv*'")
     notes.add_argument("--title", metavar="TEXT", help="the piece's name (default: that of the recording)")
     sound = parser.add_argument_group("sound")
@@ -113,7 +120,20 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         "title": args.title,
         "parts": load_parts(args.voices),
         "max_voices": _of_option("--max-voices", lambda: check_max_voices(args.max_voices)),
+        "groups": chosen_groups(args),
     }
+
+
+def chosen_groups(args: argparse.Namespace) -> dict[str, list[str]] | None:
+    """The layers of each voice, if ``--group`` is given.
+
+    Raises:
+        InputError: it is not a name and its layers, or there are more groups than voices.
+    """
+    from gradmidi.composition.grouping import parse_groups
+
+    texts = args.groups
+    return None if texts is None else _of_option("--group", lambda: parse_groups(texts, args.max_voices))
 
 
 def _of_option(option: str, make: Callable[[], Made]) -> Made:
@@ -128,11 +148,11 @@ def chosen_layers(args: argparse.Namespace, recording: Recording) -> Recording:
     """The recording with only the layers that ``--layers`` names.
 
     If each layer has a voice, the others fall silent and the chosen ones keep their instrument and their time. If
-    layers are grouped, the chosen ones get separate voices.
+    layers are grouped, the chosen ones get separate voices, or those of ``--group``.
     """
     if not args.layers:
         return recording
-    alone = joined_layers(args, recording.layers) is None
+    alone = _have_own_voices(args, recording.layers)
     return recording.solo(_patterns(args)) if alone else recording.only(_patterns(args))
 
 
@@ -144,9 +164,18 @@ def heard_layers(args: argparse.Namespace, recording: Recording) -> tuple[str, .
 def joined_layers(args: argparse.Namespace, layers: Sequence[str]) -> str | None:
     """How layers are grouped into voices, in words; None if each layer has its own voice."""
     from gradmidi.composition.grouping import group_layers
+    from gradmidi.printable import counted
 
-    grouping = group_layers(layers, args.max_voices)
-    return None if grouping.is_trivial else grouping.describe()
+    grouping = group_layers(layers, args.max_voices, chosen_groups(args))
+    said = [] if grouping.is_trivial else [grouping.describe()]
+    if unheard := len(layers) - len({layer for group in grouping.groups for layer in group.layers}):
+        said.append(f"{counted(unheard, 'layer')} in no group: not played")
+    return "; ".join(said) or None
+
+
+def _have_own_voices(args: argparse.Namespace, layers: Sequence[str]) -> bool:
+    """Whether each layer is a voice that has the layer's name."""
+    return args.groups is None and joined_layers(args, layers) is None
 
 
 def check_layers(args: argparse.Namespace, layers: Sequence[str]) -> None:
@@ -182,6 +211,6 @@ def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:
 
     chosen = chosen_layers(args, recording)
     score = compose(chosen, duration=chosen_duration(args), **compose_options(args))
-    if not args.layers or joined_layers(args, recording.layers) is not None:
+    if not args.layers or not _have_own_voices(args, recording.layers):
         return score
     return score.only([*heard_layers(args, recording), ALARM_NAME])

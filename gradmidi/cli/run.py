@@ -113,6 +113,7 @@ def _check_port(handover: Handover) -> None:
     from gradmidi.session import OWN_PORT
 
     if handover.live is not None:
-        composer = Composer(("layer",), **handover.composer_options)
+        # Which layers there are is not known yet, so that no group can be matched with them.
+        composer = Composer(("layer",), **{**handover.composer_options, "groups": None})
         port = None if handover.live == OWN_PORT else handover.live
         LiveOutput(composer, port, **handover.live_options).close(drain=False)

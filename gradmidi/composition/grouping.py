@@ -119,6 +119,25 @@ def check_max_voices(count: int) -> int:
     return count
 
 
+def parse_groups(texts: Iterable[str], max_voices: int = MAX_VOICES) -> dict[str, list[str]]:
+    """The ``groups`` of :func:`group_layers` from texts such as ``"stem=conv1,bn*"``.
+
+    Raises:
+        InputError: a text of another form, a name that appears twice, or more groups than ``max_voices``.
+    """
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        name, _, names = text.partition("=")
+        name, patterns = name.strip(), [pattern.strip() for pattern in names.split(",")]
+        if not name or not all(patterns):
+            raise InputError(f"{text!r} is not NAME=LAYER,LAYER; write for instance 'stem=conv1,bn*'")
+        if name in groups:
+            raise InputError(f"{name!r} appears twice; list all its layers at once: '{name}=LAYER,LAYER'")
+        groups[name] = patterns
+    _check_count(len(groups), max_voices)
+    return groups
+
+
 def _own_groups(layers: Sequence[str], max_voices: int, groups: Mapping[str, Sequence[str]]) -> Grouping:
     if not isinstance(groups, Mapping) or not all(_are_names(patterns) for patterns in groups.values()):
         raise InputError(f"groups is {shown(groups)}; it must be a table such as {{'encoder': ['encoder.*']}}")
@@ -128,9 +147,13 @@ def _own_groups(layers: Sequence[str], max_voices: int, groups: Mapping[str, Seq
         if not members:
             raise InputError(f"the group {name!r} ({', '.join(patterns)}) matches no layer")
         made.append(Group(name, members))
-    if not 1 <= len(made) <= max_voices:
-        raise InputError(f"{len(made)} groups were given; there can be 1 to {max_voices}")
+    _check_count(len(made), max_voices)
     return Grouping(tuple(made))
+
+
+def _check_count(count: int, max_voices: int) -> None:
+    if not 1 <= count <= max_voices:
+        raise InputError(f"{count} groups were given; there can be 1 to {max_voices}")
 
 
 def _are_names(patterns: object) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,19 +25,12 @@ NEEDS = {
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
-def test_an_example_runs(name, tmp_path):
+def test_an_example_runs(name, tmp_path, warm_python):
     for module in NEEDS.get(name, ()):
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
     environment = os.environ | {"KERAS_BACKEND": "torch", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, FOLDER / f"{name}.py"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm_python.run([str(FOLDER / f"{name}.py")], cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     (recorded,) = tmp_path.rglob("*.csv")
     assert len(Recording.load(recorded)) > 0
