@@ -94,7 +94,7 @@ def _all_of(file: IO[bytes], text: bool) -> str | bytes:
 
 
 def serve(number: int) -> None:
-    """Fork for each request; returns in the fork, once it is what was asked for, and exits when nobody is left to ask."""
+    """Fork for each request; in the fork it returns. It exits when nobody is left to ask."""
     ours = socket.socket(fileno=number)
     while True:
         request, streams, _, _ = socket.recv_fds(ours, LONGEST_REQUEST, 2)
@@ -127,7 +127,7 @@ def main() -> None:
     kind, words = sys.argv[0], sys.argv[1:]
     if kind == "-m":
         sys.argv[:] = words
-        sys.path[0] = os.getcwd()
+        sys.path[0] = str(Path.cwd())
         runpy.run_module(words[0], run_name="__main__", alter_sys=True)
     elif kind == "-c":
         sys.argv[:] = ["-c", *words[1:]]
