@@ -35,11 +35,7 @@ def test_listen_shows_every_option_with_its_default():
     assert "options" not in shown
 
 
-NOT_TEXT = {
-    "timing",
-    "parts",
-    "groups",
-}  # --unit with --tempo, and --voices, say the same; groups are Python's
+NOT_TEXT = {"timing", "parts"}  # --unit with --tempo, and --voices, say the same
 
 
 def test_the_command_line_has_every_option_of_compose_with_its_default():
@@ -52,7 +48,7 @@ def test_the_command_line_has_every_option_of_compose_with_its_default():
     plain = Composer(["a"])
     assert (own.scale, own.timing, own.style, own.parts) == (plain.scale, plain.timing, plain.style, plain.parts)
     assert (own.about, own.title) == (plain.about, plain.title)
-    for name in ("invert", "beyond", "hysteresis", "dynamics", "style", "max_voices", "voices", "title"):
+    for name in ("invert", "beyond", "hysteresis", "dynamics", "style", "max_voices", "groups", "voices", "title"):
         assert options[name] == COMPOSE_DEFAULTS[name], name
 
 
