@@ -206,6 +206,31 @@ def test_what_is_no_soundfont_and_the_pure_tone_are_never_chosen(tmp_path, monke
         assert find_soundfont().name == name
 
 
+def test_without_any_soundfont_our_synthesiser_plays_and_says_so(slow, tmp_path, monkeypatch):
+    monkeypatch.setattr(soundfonts, "find_spec", lambda name: None)
+    monkeypatch.setattr(soundfonts, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(soundfonts, "is_soundfont", lambda path: False)
+    monkeypatch.delenv("GRADMIDI_SOUNDFONT", raising=False)
+    assert find_soundfont() is None
+    report = render_wav(slow, tmp_path / "g.wav")
+    assert report.engine == OWN_ENGINE
+    assert report.notice.startswith("no SoundFont was found")
+    assert report.seconds == pytest.approx(slow.length + RELEASE, abs=1e-4)
+
+
+def test_the_noise_of_the_alarm_fills_its_level_evenly():
+    """The first alarm of a piece, without its rise and fall: uniform between -1 and 1, and the same each time."""
+    alarm = compose(Recording.from_arrays([[np.nan]]), timing=Timing(0.4))
+    first, again = (np.concatenate(list(synth_blocks(alarm))).astype(np.float64) for _ in range(2))
+    assert np.array_equal(first, again)
+    part = np.hypot(*first[500:17_000].T) * np.exp(np.arange(500, 17_000) / RATE / 0.35)
+    part /= (110 / 127) ** 2 * alarm.voices[1].volume / 127
+    assert part.max() == pytest.approx(1, abs=0.01)
+    assert part.mean() == pytest.approx(0.5, abs=0.02)
+    assert np.corrcoef(part[:-1], part[1:])[0, 1] == pytest.approx(0, abs=0.05)
+    assert first[500:17_000].mean() == pytest.approx(0, abs=0.02)
+
+
 def test_loud_and_quiet_are_brought_to_one_decibel_below_full_scale(tmp_path):
     """−1 dB of 16 bits is 29,204; half of a peak is half of it, and the largest sample may be a negative one."""
     for peak in (0.001, 1.0, 50.0):

@@ -105,6 +105,16 @@ def test_the_conductor_track_tells_the_story(sick, tmp_path):
     assert texts[0] == "loss 2.3"
 
 
+def test_names_and_marks_are_cut_at_a_thousand_characters(tmp_path):
+    recording = Recording(("w" * 2000, "b"), [0], [[np.nan, 1.0]], {}, {"title": "t" * 1000})
+    compose(recording).save_midi(tmp_path / "g.mid")
+    conductor, first, *_ = mido.MidiFile(tmp_path / "g.mid", charset="utf-8").tracks
+    assert conductor.name == "t" * 1000
+    assert len(first.name) == 1000
+    assert first.name.startswith("w" * 100)
+    assert max(len(m.text) for m in conductor if m.type == "marker") == 1000
+
+
 def test_nonfinite_norms_are_percussion(sick, tmp_path):
     compose(sick).save_midi(tmp_path / "g.mid")
     found = by_mido(tmp_path / "g.mid")

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from gradmidi.errors import InputError
-from gradmidi.outputs.sine import CHUNK_STEPS, alarm_tone, render_sine
+from gradmidi.outputs.sine import CHUNK_STEPS, _head, alarm_tone, render_sine
 from gradmidi.outputs.wav import float_wav_head
 from gradmidi.recording import Recording
 
@@ -80,6 +80,25 @@ def test_nonfinite_norms_are_an_audible_alarm(sick, tmp_path):
     assert np.isfinite(samples).all()
     assert np.sqrt(np.mean(alarm_tone() ** 2)) > 2 * np.sqrt(np.mean(listing_tone(1.0) ** 2))
     assert not blocks[70, 0].any(), "a layer without a gradient is silent"
+
+
+@pytest.mark.parametrize(
+    ("container", "nonfinite", "alarms"),
+    [("float", None, 2), ("float", "keep", 0), ("post", None, 0), ("post", "alarm", 2)],
+)
+def test_an_alarm_is_for_ears_unless_it_is_said(container, nonfinite, alarms, sick, tmp_path):
+    report = render_sine(sick, tmp_path / "s.wav", container, nonfinite)
+    assert report.alarms == alarms
+    samples = np.frombuffer((tmp_path / "s.wav").read_bytes()[-4 * report.samples :], dtype="<f4")
+    assert np.isfinite(samples).all() == (alarms > 0)
+    assert not samples.reshape(201, -1)[70, :441].any(), "a layer without a gradient is silent in any case"
+
+
+def test_the_posts_container_cannot_count_beyond_4_gib():
+    assert len(_head("post", 2**30 - 10)) == 44
+    with pytest.raises(InputError, match="the post's container cannot hold more than 4 GiB"):
+        _head("post", 2**30)
+    assert _head("float", 2**30)[:4] == b"RF64"
 
 
 def test_two_steps_apart_the_phase_restarts(healthy, tmp_path):
