@@ -113,6 +113,12 @@ def test_inversion_mirrors_the_range():
     assert 1200 * np.log2(upright.range.highest / mirrored(norms)) == pytest.approx(cents)
 
 
+def test_the_options_of_a_mapping_are_given_by_name():
+    assert choose_mapping(mapping="post", beyond="fold").range == PitchRange(beyond="fold")
+    with pytest.raises(TypeError):
+        choose_mapping("post", "fold")
+
+
 def test_an_inverted_function_is_mirrored_within_the_keys_of_midi():
     flat = choose_mapping(lambda norms: 440 + 0 * norms, invert=True)
     # A4 is 69 keys above the lowest one, so its mirror is 69 below the highest, key 127.

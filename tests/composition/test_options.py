@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradmidi import InputError, Recording, compose
+from gradmidi import InputError, Recording, Scale, compose
+from gradmidi.composition import Composer
 from gradmidi.composition.timing import POST_UNIT, Timing, parse_duration, parse_unit
 from gradmidi.outputs.sine import RATE, TONE_SAMPLES
 
@@ -46,6 +47,13 @@ def test_choices_may_come_from_anywhere() -> None:
         for name, column in ours.columns().items():
             np.testing.assert_array_equal(read.columns()[name], column)
         assert read.held == ours.held
+
+
+def test_a_scale_is_the_one_that_its_text_names() -> None:
+    for text in ("chromatic", "phrygian", "19edo"):
+        assert Composer(["a"], scale=text).scale == Scale.parse(text)
+    for text in ("none", " None ", "NONE"):
+        assert Composer(["a"], scale=text).scale is None
 
 
 def test_no_scale_as_text() -> None:
