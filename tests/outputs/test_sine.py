@@ -94,6 +94,17 @@ def test_an_alarm_is_for_ears_unless_it_is_said(container, nonfinite, alarms, si
     assert not samples.reshape(201, -1)[70, :441].any(), "a layer without a gradient is silent in any case"
 
 
+def test_names_of_choices_may_come_from_anywhere(sick, tmp_path):
+    for container in ("float", "post"):
+        for nonfinite in ("alarm", "keep"):
+            render_sine(sick, tmp_path / "a.wav", container, nonfinite)
+            render_sine(sick, tmp_path / "b.wav", "".join(list(container)), "".join(list(nonfinite)))
+            assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    render_sine(sick, tmp_path / "a.wav", "float")
+    render_sine(sick, tmp_path / "b.wav", "".join(list("float")))
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
 def test_the_posts_container_cannot_count_beyond_4_gib():
     assert len(_head("post", 2**30 - 10)) == 44
     with pytest.raises(InputError, match="the post's container cannot hold more than 4 GiB"):

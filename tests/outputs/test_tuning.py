@@ -76,6 +76,14 @@ def test_keys_that_mts_has_tuned_once_stay_tuned():
     assert [event.message.type for event in events].count("sysex") == 2
 
 
+@pytest.mark.parametrize("tuning", ["auto", "12tet", "bend", "mts"])
+def test_the_name_of_a_tuning_may_come_from_anywhere(tuning, tmp_path):
+    """As a program reads it: equal to ours, and not the same object."""
+    score, read = one_after_another([60.25, 64.0, 60.25]), "".join(list(tuning))
+    assert score.save_midi(tmp_path / "a.mid", read) == score.save_midi(tmp_path / "b.mid", tuning)
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
+
+
 def test_the_report_counts_what_lies_beyond_the_keys():
     report = pitch_report(key_to_hz(np.array([-0.6, -0.4, 60.0, 127.4, 127.6])), "12tet")
     assert report.out_of_range == 2
