@@ -63,15 +63,6 @@ def test_nothing_comes_before_the_set_up_and_it_is_complete(backend, receiver, h
     assert not any(map(is_note, setup))
 
 
-def test_bend_range_is_set_and_the_rpn_closed(receiver, healthy):
-    with LiveOutput(Composer(healthy.layers, scale=None, timing=FAST), "receiver") as out:
-        out.feed(healthy.rows(0, 1))
-    wait_until(lambda: any(map(is_note_off, receiver.messages())))
-    on_channel_1 = [data[1:] for data in receiver.messages() if data[0] == 0xB0]
-    rpn = [(101, 0), (100, 0), (6, 2), (38, 0), (101, 127), (100, 127)]  # RPN 0 = 2 semitones, then the null RPN
-    assert b"".join(map(bytes, rpn)) in b"".join(on_channel_1)
-
-
 def test_a_port_of_our_own_can_be_listened_to(backend, jack, receiver, healthy):
     with LiveOutput(Composer(healthy.layers, timing=FAST), backend=backend, pace="wait") as out:
         jack.connect("gradmidi:gradmidi", receiver.port)
@@ -101,8 +92,8 @@ def test_an_unknown_port_is_refused_with_the_ports_that_exist(receiver):
 
 def test_play_sends_a_score_and_ends_it(receiver, healthy):
     started = time.perf_counter()
-    report = play(compose(healthy.rows(0, 50), timing=FAST), "receiver", speed=0.5)
-    assert time.perf_counter() - started >= 50 * 0.012 / 0.5
+    report = play(compose(healthy.rows(0, 50), timing=FAST), "receiver", speed=2)
+    assert time.perf_counter() - started >= 50 * 0.012 / 2
     wait_until(lambda: sum(map(is_panic, receiver.messages())) >= 3 * 5)
     notes = [data for data in receiver.messages() if is_note(data)]
     assert Counter(notes) == Counter(data for _, data in expected_notes(healthy.rows(0, 50), FAST))

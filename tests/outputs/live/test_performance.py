@@ -83,6 +83,13 @@ def test_the_piece_begins_when_the_setup_is_out_at_the_allowed_rate(player):
     output.close()
 
 
+def test_bend_range_is_set_and_the_rpn_closed(player, healthy):
+    LiveOutput(Composer(healthy.layers, scale=None), player).close()
+    on_channel_1 = [heard.data[1:] for heard in player.heard if heard.data[0] == 0xB0]
+    rpn = [(101, 0), (100, 0), (6, 2), (38, 0), (101, 127), (100, 127)]  # RPN 0 = 2 semitones, then the null RPN
+    assert b"".join(map(bytes, rpn)) in b"".join(on_channel_1)
+
+
 def test_programs_that_connect_to_a_port_of_ours_have_the_time_to(healthy):
     player = SimulatedPlayer(port="gradmidi")
     begun = player.time.now()

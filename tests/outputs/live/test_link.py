@@ -1,0 +1,67 @@
+"""When a link gives its player up: a real player, held with SIGSTOP, and a clock on which ten seconds are soon over."""
+
+import signal
+
+import pytest
+
+from gradmidi.outputs.live.link import BACKLOG, NO_ANSWER, STUCK, Link
+from gradmidi.outputs.live.player.wire import KEEP, pack
+from tests.outputs.live.devices import wait_until
+from tests.outputs.live.simulated import SimulatedTime
+
+pytestmark = pytest.mark.slow
+
+FRAMES = pack(0.0, KEEP, b"\xb0\x4a\x01") * 1000
+
+
+@pytest.fixture
+def time():
+    return SimulatedTime()
+
+
+@pytest.fixture
+def held(time, tmp_path):
+    """A link to a player that does not read, filled until it has to keep frames for it."""
+    link = Link(f"file:{tmp_path / 'sent.txt'}", backend=None, soundfont=None, max_rate=800, time=time)
+    link._process.send_signal(signal.SIGSTOP)
+    while link.ready():
+        assert link.send(FRAMES)
+    yield link
+    link._process.kill()
+    link.close(0.0)
+
+
+def test_a_player_that_accepts_nothing_for_ten_seconds_is_given_up(held, time):
+    time.sleep(STUCK)
+    assert not held.ready() and held.failure == ""
+    time.sleep(0.001)
+    assert not held.ready() and held.failure == NO_ANSWER
+    assert not held.send(FRAMES)
+
+
+def test_the_ten_seconds_begin_anew_with_each_byte_that_is_accepted(held, time):
+    time.sleep(STUCK)
+    held._process.send_signal(signal.SIGCONT)
+    wait_until(held.ready)
+    held._process.send_signal(signal.SIGSTOP)
+    while held.ready():
+        held.send(FRAMES)
+    time.sleep(STUCK)
+    held.ready()
+    assert held.failure == ""
+
+
+def test_frames_beyond_the_backlog_are_refused_whole(held):
+    accepted = 0
+    while held.send(FRAMES):
+        accepted += 1
+    assert accepted <= BACKLOG // len(FRAMES) <= accepted + 1
+    assert held.failure == ""
+
+
+def test_sending_and_asking_never_wait(held, time):
+    before = time.now()
+    for _ in range(100):
+        held.send(FRAMES)
+        held.ready()
+    assert time.now() == before
