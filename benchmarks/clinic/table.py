@@ -1,0 +1,29 @@
+"""The clinic as a table: how many of the runs of each kind show, and in which ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.clinic.faults import FAULTS, held_out
+from benchmarks.clinic.runs import load_truths
+from benchmarks.clinic.wards import WARDS
+
+TUNED = "mlp"  # an architecture of which only the kinds that are held out are
+
+
+def table(folder: Path) -> str:
+    """A Markdown table, one row per kind of fault: runs that show, of those made, per architecture; ways, counted."""
+    truths = list(load_truths(folder).values())
+    lines = [f"| fault | {' | '.join(WARDS)} | ways |", "|---" * (len(WARDS) + 2) + "|"]
+    for kind in FAULTS:
+        runs = [truth for truth in truths if truth.fault == kind]
+        cells = []
+        for arch in WARDS:
+            there = [truth.shows for truth in runs if truth.arch == arch]
+            cells.append(f"{sum(there)}/{len(there)}" if there else "")
+        ways = Counter(way for truth in runs for way in truth.ways)
+        told = ", ".join(f"{way} {count}" for way, count in ways.most_common())
+        mark = " (held out)" if held_out(TUNED, kind, 0) else ""
+        lines.append(f"| {kind}{mark} | {' | '.join(cells)} | {told} |")
+    return "\n".join(lines)
