@@ -180,6 +180,43 @@ def test_renumbered_steps_beyond_64_bits_are_refused(one, two):
         Recording.concat(parts, renumber=True)
 
 
+@pytest.mark.parametrize(
+    ("second", "advice"), [([6, 7], r", or cut the other with between\(None, 5\)$"), ([5, 7], "renumber=True$")]
+)
+def test_a_recording_that_begins_within_the_one_before_it(second, advice):
+    """It can only be cut where something is left of it."""
+    parts = [Recording(("a",), steps, np.ones((len(steps), 1))) for steps in ([5, 6, 7], second)]
+    said = f"recording 2 begins at step {second[0]}, but recording 1 ends at step 7; .*{advice}"
+    with pytest.raises(InputError, match=said):
+        Recording.concat(parts)
+
+
+def test_an_archive_may_take_32_mib_and_eight_times_its_size(tmp_path):
+    """Each number takes eight bytes in memory however it is stored, a gap one, and the text at the top 32 a letter."""
+    rows, path = 1_997_168, tmp_path / "n.npz"
+    head = '{"format": "gradmidi recording 1", "layers": ["a"], "metrics": [], "meta": {}}'
+    arrays = {
+        "head": np.array(head),
+        "steps": np.zeros(rows, "<i4"),
+        "norms": np.zeros((rows, 1), "<i1"),
+        "gaps": np.zeros((rows, 1), "?"),
+    }
+    np.savez_compressed(path, **arrays)
+    takes = 32 * len(head) + 17 * rows
+    size = (takes - 2**25) // 8
+    assert takes % 8 == 0
+    padding = size - path.stat().st_size
+    for comment, fits in ((padding, True), (padding - 1, False)):
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.comment = b"x" * comment
+        assert path.stat().st_size == (size if fits else size - 1)
+        if fits:
+            assert len(Recording.load(path)) == rows
+        else:
+            with pytest.raises(InputError, match="its arrays would take more than 34 MB"):
+                Recording.load(path)
+
+
 def test_a_range_of_one_step_is_a_range():
     assert Recording.from_arrays(np.ones((3, 1))).between(1, 1).steps.tolist() == [1]
 

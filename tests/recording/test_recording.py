@@ -112,6 +112,16 @@ def test_empty_cells_in_every_place(rows, tmp_path):
     assert loaded.norms[1, 0] == 2
 
 
+@pytest.mark.parametrize("first", ["1", "10", "100", ""])
+@pytest.mark.parametrize("others", ["5,", ",5", "5,5", ","])
+def test_empty_cells_where_the_first_column_is_a_layer(first, others, tmp_path):
+    cells = [first, *others.split(",")]
+    (tmp_path / "x.csv").write_text(f"a,b,c,step\n{','.join(cells)},0\n,7,,1\n")
+    loaded = Recording.load(tmp_path / "x.csv")
+    assert loaded.gaps.tolist() == [[not cell for cell in cells], [True, False, True]]
+    assert [norm for norm in loaded.norms[0].tolist() if norm == norm] == [float(cell) for cell in cells if cell]
+
+
 def test_pandas_reads_it(sick, tmp_path):
     sick.save(tmp_path / "norms.csv")
     table = pandas.read_csv(tmp_path / "norms.csv", comment="#")

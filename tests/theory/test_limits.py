@@ -168,6 +168,27 @@ def test_the_first_of_several_unknown_keys_is_named(tmp_path: Path) -> None:
         Scale.from_toml(tmp_path / "own.toml")
 
 
+@pytest.mark.parametrize("name", ["size", "first", "last", "middle", "reference", "octave", "degree"])
+def test_only_the_frequency_of_a_mapping_may_have_a_point(name: str) -> None:
+    scala.parse_kbm(kbm(hz="300.5"), "x")
+    with pytest.raises(InputError, match=r"line \d: expected"):
+        scala.parse_kbm(kbm(**{name: "1.0"}), "x")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_keys_that_a_mapping_leaves_out_at_its_end_are_unmapped(size: int) -> None:
+    assert scala.parse_kbm(kbm(size=size), "x").degrees == (0,) + (None,) * (size - 1)
+    two = scala.parse_kbm(kbm(size=size + 1) + "\n4", "x")
+    assert two.degrees == (0, 4) + (None,) * (size - 1)
+
+
+@pytest.mark.parametrize("period", ["", "no", "octave", "None", "x"])
+def test_a_period_of_text_is_none_or_a_ratio(period: str) -> None:
+    assert Scale.from_ratios([1], period="none").period is None
+    with pytest.raises(InputError, match="ratio"):
+        Scale.from_ratios([1], period=period)
+
+
 def test_at_most_three_names_are_suggested() -> None:
     with pytest.raises(InputError) as caught:
         Scale.named("messiaen mode")
