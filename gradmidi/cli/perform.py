@@ -81,12 +81,12 @@ def say_heard(job: Job) -> dict[str, Any]:
     from collections import Counter
 
     from gradmidi.cli.options import joined_layers
-    from gradmidi.composition.events import ANOMALIES
+    from gradmidi.events import KINDS
 
     joined = joined_layers(job.args, job.recording.layers)
     if joined:
         job.reporter.say(joined)
-    counts = Counter(job.score.marks.of(*ANOMALIES).kind.tolist())
+    counts = Counter(job.score.marks.of(*KINDS).kind.tolist())
     if counts:
         job.reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
     return {"voices": joined, "anomalies": dict(counts)}

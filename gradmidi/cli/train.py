@@ -203,14 +203,14 @@ class _Display:
 
     def look(self) -> None:
         """Show what is new since the last look; ten times per second, as composing takes a while."""
-        from gradmidi.composition.events import ANOMALIES
+        from gradmidi.events import KINDS
 
         if not self._unseen:
             return
         rows = self._unseen.take()
         score = self._composer.feed(rows)
         self._bar.show(self.steps, f"loss {rows.metrics['loss'][-1]:.4g}  {_notes(score, rows.steps[-1])}")
-        for mark in score.marks.of(*ANOMALIES):
+        for mark in score.marks.of(*KINDS):
             if (mark.kind, mark.layer) not in self._told:
                 self._told.add((mark.kind, mark.layer))
                 self._reporter.say(mark.text, style="bold red")

@@ -10,8 +10,9 @@ from gradmidi.composition.voices import ALARM_NAME, PERCUSSION_CHANNEL
 from gradmidi.score import NOTHING, Notes, Voice
 from gradmidi.theory.pitch import key_to_hz
 
-# kind → key of the General MIDI drum map, and the test of a norm
-DRUMS = {"nan": (38, np.isnan), "inf": (49, np.isinf)}  # acoustic snare, crash cymbal
+# Key of the General MIDI drum map by kind, in the order of passage.nonfinite: acoustic snare, crash cymbal.
+DRUMS = {"nan": 38, "inf": 49}
+KEYS = np.array(list(DRUMS.values()))
 ALARM_VELOCITY = 110
 
 
@@ -28,7 +29,7 @@ class Alarms:
 
     def feed(self, passage: Passage) -> Notes:
         """The drum notes of the next passage."""
-        if not passage.events and not passage.alarm.any():
+        if not len(passage.nonfinite) and not passage.alarm.any():
             return NOTHING
         row, slot, drum, step = np.concatenate([_in_place_of_notes(passage), _unheard(passage)]).T
         onset = passage.placed.onset[row, slot]
@@ -48,18 +49,17 @@ class Alarms:
 def _in_place_of_notes(passage: Passage) -> NDArray[np.int64]:
     """Row, slot, drum and step (K, 4) of the strokes where a voice's norm is NaN or Inf."""
     row, slot = np.nonzero(passage.alarm)
-    norms = passage.norms[row, slot]
-    drum = np.select([holds(norms) for _, holds in DRUMS.values()], [key for key, _ in DRUMS.values()])
+    drum = KEYS[np.isinf(passage.norms[row, slot]).astype(np.int64)]
     return np.stack([row, slot, drum, passage.recording.steps[row]], axis=1)
 
 
 def _unheard(passage: Passage) -> NDArray[np.int64]:
-    """The same for events that no note of their voice shows, as a bin's peak or another alarm sounds instead."""
-    found: dict[tuple[int, int, int], int] = {}
-    for event in passage.events:
-        slot = passage.grouping.voice_of(event.layer) if event.kind in DRUMS else None
-        if slot is not None:
-            drum, holds = DRUMS[event.kind]
-            if not holds(passage.norms[event.row, slot]):
-                found.setdefault((event.row, slot, drum), event.step)
-    return np.array([(*place, step) for place, step in found.items()], dtype=np.int64).reshape(-1, 4)
+    """The same for each NaN and Inf that its voice does not show, as a peak or the other kind sounds instead."""
+    row, layer, kind, step = passage.nonfinite.T
+    voices = [passage.grouping.voice_of(i) for i in range(len(passage.recording.layers))]
+    slot = np.array([-1 if voice is None else voice for voice in voices], dtype=np.int64)[layer]
+    shown = passage.norms[row, slot]
+    missing = (slot >= 0) & ~np.where(kind == 1, np.isinf(shown), np.isnan(shown))
+    strokes = np.stack([row, slot, KEYS[kind], step], axis=1)[missing]
+    _, first = np.unique(strokes[:, :3], axis=0, return_index=True)  # one for all layers of a voice
+    return np.asarray(strokes[np.sort(first)])

@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from typing import Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradmidi.checks import is_number
 from gradmidi.composition.alarms import Alarms
 from gradmidi.composition.dynamics import Dynamics
-from gradmidi.composition.events import Event, Watch
 from gradmidi.composition.grouping import group_layers
 from gradmidi.composition.layer_voices import LayerVoices
 from gradmidi.composition.mapping import choose_mapping, describe_mapping
 from gradmidi.composition.marking import Marker
 from gradmidi.composition.options import COMPOSE_DEFAULTS, ComposeOptions
-from gradmidi.composition.passage import Passage, Section
+from gradmidi.composition.passage import Passage, Section, nonfinite
 from gradmidi.composition.quantising import Quantiser
 from gradmidi.composition.styles import check_style, place
 from gradmidi.composition.timelapse import time_lapse
 from gradmidi.composition.timing import choose_timing, parse_duration
 from gradmidi.composition.voices import choose_parts, voices_for
 from gradmidi.errors import InputError
+from gradmidi.events import Event, Watch
 from gradmidi.printable import shown
 from gradmidi.recording import Recording
 from gradmidi.score import Score, merged
@@ -65,7 +66,7 @@ class Composer:
         quantise = Quantiser(self.scale, self._width, given["hysteresis"])
         dynamics = Dynamics(given["dynamics"])
         layer_voices = voices_for(self.grouping.names, self.parts)
-        self._watch = Watch(len(self.layers))
+        self._watch = Watch(self.layers)
         self._marker = Marker()
         self._rows = 0
         self._sections: tuple[Section, ...] = (
@@ -80,14 +81,24 @@ class Composer:
         joined = [] if self.grouping.is_trivial else [f"{len(self.layers)} layers in {len(self.voices) - 1} voices"]
         return ", ".join([scale, describe_mapping(self.mapping), *joined])
 
-    def feed(self, recording: Recording, events: Sequence[Event] | None = None) -> Score:
+    def feed(
+        self,
+        recording: Recording,
+        events: Sequence[Event] | None = None,
+        alarms: NDArray[np.int64] | None = None,
+    ) -> Score:
         """The notes of the next rows, timed from the start of the whole piece.
 
         Args:
             recording: the rows.
-            events: what is wrong in them, if already known (a time-lapse); found here by default.
+            events: what begins or ends in them, if already known (a time-lapse); found here by default.
+            alarms: likewise their NaN and Inf; see :func:`gradmidi.composition.passage.nonfinite`.
         """
-        passage = self._passage(recording, self._watch.find(recording) if events is None else events)
+        passage = self._passage(
+            recording,
+            self._watch.find(recording) if events is None else events,
+            nonfinite(recording) if alarms is None else alarms,
+        )
         notes = merged([section.feed(passage) for section in self._sections])
         return Score(
             **notes.columns(),
@@ -100,11 +111,11 @@ class Composer:
             tempo=self.timing.tempo,
         )
 
-    def _passage(self, recording: Recording, events: Sequence[Event]) -> Passage:
+    def _passage(self, recording: Recording, events: Sequence[Event], alarms: NDArray[np.int64]) -> Passage:
         placed = place(self.style, self.timing, self._rows, len(recording), self._width)
         self._rows += len(recording)
         norms, gaps = self.grouping.join(recording)
-        return Passage(recording, events, self.grouping, norms, gaps, ~np.isfinite(norms) & ~gaps, placed)
+        return Passage(recording, events, alarms, self.grouping, norms, gaps, ~np.isfinite(norms) & ~gaps, placed)
 
 
 def _choose_scale(scale: Scale | str | None) -> Scale | None:
@@ -138,4 +149,4 @@ def compose(recording: Recording, *, duration: str | float | None = None, **opti
         return composer.feed(recording)
     seconds = duration if is_number(duration) else parse_duration(duration)
     lapse = time_lapse(recording, composer.timing.steps_within(seconds, len(composer.grouping.groups)))
-    return composer.feed(*lapse)
+    return composer.feed(lapse.recording, lapse.events, lapse.alarms)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.composition.passage import Passage
+from gradmidi.events import ONSET, Event
 from gradmidi.score import Marks
 
 STEP_MARK_EVERY = 10
@@ -54,19 +55,24 @@ class Marker:
 
 
 def _events(passage: Passage) -> Marks | None:
-    """When the event's layer plays; at the start of its step if the layer is in no voice."""
+    """When the event's layer plays; at the start of its step if it concerns none, or one in no voice."""
     events = passage.events
     if not events:
         return None
-    slots = [passage.grouping.voice_of(event.layer) or 0 for event in events]
-    layers = passage.recording.layers
+    voice_of, layers = passage.grouping.voice_of, passage.recording.layers
+    slots = [0 if event.layer is None else voice_of(event.layer) or 0 for event in events]
     return Marks(
         passage.placed.onset[[event.row for event in events], slots],
-        np.array([event.kind for event in events]),
+        np.array([mark_kind(event) for event in events]),
         np.array([event.text for event in events]),
         np.array([event.step for event in events]),
-        np.array([layers[event.layer] for event in events]),
+        np.array(["" if event.layer is None else layers[event.layer] for event in events]),
     )
+
+
+def mark_kind(event: Event) -> str:
+    """The kind of an event's mark: that of the event or, for its end, such as ``nan-recovered``."""
+    return event.kind if event.phase == ONSET else f"{event.kind}-{event.phase}"
 
 
 def _seams(passage: Passage) -> Marks | None:

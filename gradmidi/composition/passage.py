@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.composition.events import Event
 from gradmidi.composition.grouping import Grouping
 from gradmidi.composition.styles import Placed
+from gradmidi.events import Event
 from gradmidi.recording import Recording
 from gradmidi.score import Notes, Voice
 
@@ -20,7 +20,8 @@ class Passage(NamedTuple):
 
     Attributes:
         recording: the N rows.
-        events: what is wrong in them, in order.
+        events: what begins or ends in them, in order.
+        nonfinite: every NaN and Inf of a layer; see :func:`nonfinite`.
         grouping: which layers play together.
         norms: (N, V) norms of the voices.
         gaps: (N, V) True where a voice has no gradient.
@@ -30,11 +31,25 @@ class Passage(NamedTuple):
 
     recording: Recording
     events: Sequence[Event]
+    nonfinite: NDArray[np.int64]
     grouping: Grouping
     norms: NDArray[np.float64]
     gaps: NDArray[np.bool_]
     alarm: NDArray[np.bool_]
     placed: Placed
+
+
+def nonfinite(recording: Recording) -> NDArray[np.int64]:
+    """Every NaN and Inf of a layer with a gradient, in order: (K, 4) row, layer, kind and optimizer step.
+
+    The kind is 0 for NaN and 1 for Inf.
+    """
+    norms = recording.norms
+    bad = ~np.isfinite(norms)
+    if not bad.any():
+        return np.empty((0, 4), dtype=np.int64)
+    row, layer = np.nonzero(bad & ~recording.gaps)
+    return np.stack([row, layer, np.isinf(norms[row, layer]), recording.steps[row]], axis=1)
 
 
 class Section(Protocol):

@@ -15,6 +15,7 @@ class Kind(NamedTuple):
         title: for a heading or an axis.
         meaning: what it is, in one sentence.
         unit: of an event's ``value`` and ``usual``.
+        momentary: whether it is over at once, as a single step is.
         sick: whether a run that has it is in trouble (``finished`` is not).
         onset: text of an onset, with the event's fields in braces.
         recovered: text of its end.
@@ -27,6 +28,7 @@ class Kind(NamedTuple):
     meaning: str
     unit: str
     sick: bool
+    momentary: bool
     onset: str
     recovered: str
     causes: tuple[str, ...]

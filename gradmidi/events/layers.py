@@ -49,15 +49,15 @@ class Layers:
             zero = zeros >= self._p.zero
             weak = level < np.fmax.reduce(level, initial=-np.inf) + log(self._p.vanishing_beside)
             still = updates < self._p.frozen
-        for seen, since, episodes in (
-            (zero, self._zero_since, self.zero),
-            (weak, self._weak_since, self.vanishing),
-            (still & ~zero, self._still_since, self.frozen),
+        for seen, since, episodes, bins_needed in (
+            (zero, self._zero_since, self.zero, 1),
+            (weak, self._weak_since, self.vanishing, 2),
+            (still & ~zero, self._still_since, self.frozen, 2),
         ):
             if seen.any():
                 since[seen & (since < 0)] = row - BIN + 1
                 since[~seen] = -1
-                lasting = seen & (row - since >= 2 * BIN - 1)
+                lasting = seen & (row - since >= bins_needed * BIN - 1)
                 if lasting.any():
                     value = updates if episodes is self.frozen else np.exp(level)
                     yield from episodes.see(row, lasting, since, value)

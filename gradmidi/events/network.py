@@ -29,7 +29,7 @@ class Network:
         self._leak = log(2.0) * BIN / parameters.half_life
         self._peak = nan  # leaking
         self._before = nan  # the leaking peak before what may be an explosion
-        self._usual = np.full(layers, nan)  # each layer's level, to tell which one has grown
+        self.usual = np.full(layers, nan)  # each layer's level, to tell which one has grown
         self._totals: list[float] = []  # the newest bins
         self._changes: list[float] = []
         self._early: list[float] = []
@@ -47,6 +47,8 @@ class Network:
 
     def look(self, rows: Rows, first: int) -> Iterator[Found]:
         """Rows of one bin, of which the first is number ``first`` of the run."""
+        if not first:
+            self.usual = rows.logs[0].copy()
         limits = self._early_limits(rows, first) if first < self._p.warm_up else self.limit
         hot = np.flatnonzero(rows.total > limits).tolist()
         if hot and isnan(self._before):
@@ -67,7 +69,7 @@ class Network:
         """The layer that is farthest above its usual level; at first, the one with the largest norm."""
         if not len(logs):
             return ()
-        above = np.where(np.isnan(logs), -inf, logs - np.where(np.isnan(self._usual), 0.0, self._usual))
+        above = np.where(np.isnan(logs), -inf, logs - np.where(np.isnan(self.usual), 0.0, self.usual))
         return (int(np.argmax(above)),)
 
     def close(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
@@ -125,9 +127,9 @@ class Network:
         else:
             self._peak = max(before - self._leak, min(peak, before + LEARNT_AT_ONCE))
         known = ~np.isnan(level)
-        unknown = np.isnan(self._usual)
-        step = np.where(unknown, level, self._usual + 0.1 * (level - self._usual))
-        self._usual = np.where(known, step, self._usual)
+        unknown = np.isnan(self.usual)
+        step = np.where(unknown, level, self.usual + 0.1 * (level - self.usual))
+        self.usual = np.where(known, step, self.usual)
 
     def onsets(self) -> list[Found]:
         """What has begun and not ended."""
@@ -135,4 +137,4 @@ class Network:
 
     def widen(self, layers: int) -> None:
         """Add layers."""
-        self._usual = np.append(self._usual, np.full(layers, nan))
+        self.usual = np.append(self.usual, np.full(layers, nan))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan, nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradmidi.events.bins import BIN, Bins, Rows
 from gradmidi.events.event import ONGOING, ONSET, RUN, Event
@@ -21,7 +23,7 @@ LOOK_BACK = 64  # rows whose steps are remembered, as evidence may be older than
 
 
 class Watch:
-    """Finds events block by block, and remembers what is usual and what is going on.
+    """Finds events block by block, and remembers what is usual and what has not ended yet.
 
     Args:
         layers: names of the L layers.
@@ -47,6 +49,16 @@ class Watch:
         """A norm of the whole gradient from which a step is a spike; inf while nothing is usual yet."""
         with np.errstate(over="ignore"):
             return float(np.exp(self._network.limit))
+
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """What is usual for each layer: (L,) natural logarithms of norms, nan where nothing is known yet."""
+        return self._network.usual
+
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether something is wrong now."""
+        return any(group.onsets() for group in self._groups)
 
     @property
     def ongoing(self) -> list[Event]:
@@ -119,8 +131,8 @@ class Watch:
             found.phase,
             where,
             since,
-            found.value,
-            found.usual,
+            _known(found.value),
+            _known(found.usual),
             found.row + 1,
             found.layers,
         )
@@ -128,6 +140,10 @@ class Watch:
         if found.phase == ONSET:
             self._onsets[found] = event
         return event
+
+
+def _known(figure: float) -> float:
+    return nan if isnan(figure) else figure  # the one nan, so that equal events compare as equal
 
 
 def _by_row(found: Found) -> tuple[int, int]:

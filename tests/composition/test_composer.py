@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gradmidi.composition import Composer, compose
-from gradmidi.composition.events import Watch
 from gradmidi.composition.mapping import Log, Post
 from gradmidi.composition.timing import Timing, parse_unit
 from gradmidi.composition.voices import Part, instrument_names, load_parts, program_of, voices_for
@@ -67,21 +66,6 @@ def test_gaps_are_silent_and_alarms_are_percussion(sick):
     assert score.velocity[alarm].tolist() == [110, 110]
     assert len(score) == 201 * 4 - 1
     assert np.isfinite(score.frequency).all()
-
-
-def test_events_are_named(sick):
-    kinds = [(event.kind, int(event.row), event.layer) for event in Watch(4).find(sick)]
-    assert kinds == [("explosion", 20, 1), ("inf", 30, 0), ("nan", 40, 2), ("zero", 50, 3)]
-
-
-@pytest.mark.parametrize(("norm", "times"), [(25.7, "26"), (999_999.4, "999999"), (1e9, "1e+09")])
-def test_an_explosion_says_how_many_times_the_usual_it_is(norm, times):
-    (event,) = Watch(1).find(Recording.from_arrays([[1.0], [norm]], ["fc"]))
-    assert event.text == f"fc explodes at step 1: {norm:.3g}, {times} times its usual"
-
-
-def test_a_healthy_run_has_no_events(healthy):
-    assert Watch(4).find(healthy) == []
 
 
 def test_mappings_give_every_norm_a_defined_tone():

@@ -17,7 +17,7 @@ from gradmidi.errors import InputError
 from gradmidi.outputs.picture import parse_size, save_picture
 from gradmidi.outputs.picture.pitch_axis import APART, limits, marks, pitch_labels
 from gradmidi.outputs.picture.roll import Style, bars, legend_names
-from gradmidi.outputs.picture.trouble import stretches
+from gradmidi.outputs.picture.trouble import there_is
 from gradmidi.recording import Recording
 
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -244,11 +244,11 @@ def nan_run(steps: int, start: int) -> Recording:
 
 def test_a_long_stretch_of_nan_is_one_bar_with_a_count(tmp_path):
     score = compose(nan_run(1000, 207))
-    there = stretches(score.marks.of("nan").time, score)
+    there = there_is(score, "nan")
     step = score.length / 1000
     np.testing.assert_allclose([there.starts, there.ends], [[207 * step], [1000 * step]])
     found = drawn(nan_run(1000, 207), tmp_path / "a.svg")
-    assert "NaN in conv1 at step 207; in 793 steps" in found
+    assert "NaN in conv1 and 1 more layer at step 207; in 793 steps" in found
     assert (tmp_path / "a.svg").read_text().count("<use") < 100
 
 
@@ -256,14 +256,16 @@ def test_single_steps_and_stretches_keep_apart():
     norms = np.ones((100, 1))
     norms[[10, 50, 51, 52, 99]] = np.inf
     score = compose(Recording.from_arrays(norms))
-    there = stretches(score.marks.of("inf").time, score)
+    there = there_is(score, "inf")
     step = score.length / 100
     np.testing.assert_allclose(there.starts / step, [10, 50, 99])
     np.testing.assert_allclose(there.ends / step, [11, 53, 100])
 
 
 def test_a_time_lapse_counts_the_steps_of_the_run(tmp_path):
-    assert "NaN in conv1 at step 207; in 793 steps" in drawn(nan_run(1000, 207), tmp_path / "a.svg", duration=20.0)
+    assert "NaN in conv1 and 1 more layer at step 207; in 793 steps" in drawn(
+        nan_run(1000, 207), tmp_path / "a.svg", duration=20.0
+    )
 
 
 @pytest.mark.parametrize(

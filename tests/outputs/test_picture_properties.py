@@ -12,7 +12,7 @@ from gradmidi.composition import compose
 from gradmidi.outputs.picture import parse_size, save_picture
 from gradmidi.outputs.picture.pitch_axis import APART, limits, marks
 from gradmidi.outputs.picture.roll import LONGEST_NAME, bars, legend_names
-from gradmidi.outputs.picture.trouble import stretches
+from gradmidi.outputs.picture.trouble import there_is
 from gradmidi.recording import Recording
 from tests.outputs.scores import scores
 
@@ -75,7 +75,7 @@ def test_stretches_are_the_runs_of_bad_steps(bad):
     """A run of steps that are NaN is one bar, from its first step to the end of its last."""
     norms = np.where(bad, np.nan, 1.0)[:, np.newaxis]
     score = compose(Recording.from_arrays(norms))
-    there = stretches(score.marks.of("nan").time, score)
+    there = there_is(score, "nan")
     step = score.length / len(bad)
     padded = [False, *bad, False]
     starts = [i for i in range(len(bad)) if padded[i + 1] and not padded[i]]

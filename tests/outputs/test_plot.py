@@ -26,7 +26,7 @@ def test_a_score_alone_has_no_loss_but_its_anomalies(sick, tmp_path):
     assert [axes.get_ylabel() for axes in figure.axes].count("loss") == 0
     assert [axes.get_ylabel() for axes in gm.plot(sick).axes].count("loss") == 1
     text = (tmp_path / "alone.svg").read_text(encoding="utf-8")
-    assert {"NaN", "Inf", "explosion", "exactly zero"} <= set(re.findall(r">([^<>]+)</text>", text))
+    assert {"NaN", "Inf", "spike", "exactly zero"} <= set(re.findall(r">([^<>]+)</text>", text))
 
 
 def test_a_notebook_shows_the_figure(healthy):

@@ -77,7 +77,7 @@ class LiveOutput:
         soundfont: str | Path | None = None,
     ) -> None:
         self._composer = composer
-        self._pace = Pace(pace, len(composer.layers))
+        self._pace = Pace(pace, composer.layers)
         self._controllers = parse_controllers(cc)
         chosen = live_tuning(composer, tuning)
         self._stream = MidiStream(chosen)

@@ -7,18 +7,21 @@ so that however fast they come, each layer's alarm is played, and no more than o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.composition.events import ANOMALIES, EXPLOSION_RATIO, Spotted, Watch
+from gradmidi.composition.baseline import Baseline
+from gradmidi.composition.passage import nonfinite
 from gradmidi.errors import InputError
+from gradmidi.events import ONSET, Event, Watch
 from gradmidi.recording import Recording
 
-ALARMS = ("nan", "inf", "explosion")  # gravest first
+BASELINE_WEIGHT = 0.1
+ALARMS = ("nan", "inf", "explosion", "spike")  # gravest first
 
 
 @dataclass(frozen=True)
@@ -79,33 +82,33 @@ class Pace:
 
     Args:
         policy: one of :data:`PACES`.
-        layers: how many.
+        layers: their names.
 
     Raises:
         InputError: an unknown policy.
     """
 
-    def __init__(self, policy: str, layers: int) -> None:
+    def __init__(self, policy: str, layers: Sequence[str]) -> None:
         if policy not in PACES:
             raise InputError(f"no pace is called {policy!r}; there are {', '.join(PACES)}")
         self._keep = PACES[policy]
         self._watch = Watch(layers)
+        self._baseline = Baseline(len(layers), BASELINE_WEIGHT)
+        self._layers = len(layers)
         self._kept: Waiting | None = None
         self._alarms: dict[str, Waiting] = {}
         self.steps = self.alarms = self.merged = 0
 
     @property
     def limits(self) -> list[float]:
-        """(L,) norms from which a layer counts as exploding; inf where the usual norm is not known yet."""
-        with np.errstate(over="ignore"):
-            limits = EXPLOSION_RATIO * np.exp(self._watch.usual)
-        return [float(limit) for limit in np.where(np.isnan(limits), np.inf, limits)]
+        """(L,) norms from which a step is an alarm; inf while nothing is usual yet."""
+        return [self._watch.limit] * self._layers
 
     def put(self, rows: Recording) -> bool:
         """Add one or more steps, in order; True if an alarm is among them."""
-        spotted = self._watch.spot(rows)
-        loudness = _loudness(rows.norms, spotted.usual)
-        alarms = self._alarms_in(spotted)
+        with np.errstate(over="ignore"):
+            loudness = _loudness(rows.norms, np.exp(self._baseline.before(rows.norms)))
+        alarms = _alarms_in(rows, self._watch.find(rows))
         self.steps += len(rows)
         if not alarms:
             self._kept = self._keep(self._kept, rows, loudness)
@@ -128,15 +131,6 @@ class Pace:
     def __bool__(self) -> bool:
         return bool(self._alarms) or self._kept is not None
 
-    @staticmethod
-    def _alarms_in(spotted: Spotted) -> dict[int, str]:
-        """Positions of the rows with an alarm, and its gravest kind."""
-        if not spotted.code.any():
-            return {}
-        kinds = {i: {ANOMALIES[code - 1] for code in row if code} for i, row in enumerate(spotted.code.tolist())}
-        gravest = {i: next((kind for kind in ALARMS if kind in found), "") for i, found in kinds.items()}
-        return {i: kind for i, kind in gravest.items() if kind}
-
     def _put_alarm(self, new: Waiting) -> None:
         self.alarms += 1
         waiting = self._alarms.get(new.alarm)
@@ -144,6 +138,17 @@ class Pace:
             self.merged += 1
             new = replace(new, row=_joined(waiting.row, new.row, np.maximum), rows=waiting.rows + 1)
         self._alarms[new.alarm] = new
+
+
+def _alarms_in(rows: Recording, events: Sequence[Event]) -> dict[int, str]:
+    """Positions of the rows that must be heard, each with its gravest kind: all NaN and Inf, and what begins there."""
+    found: dict[int, set[str]] = {}
+    for row, _, kind, _ in nonfinite(rows).tolist():
+        found.setdefault(row, set()).add(ALARMS[kind])
+    for event in events:
+        if event.phase == ONSET and event.kind in ALARMS:
+            found.setdefault(event.row, set()).add(event.kind)
+    return {row: next(kind for kind in ALARMS if kind in kinds) for row, kinds in found.items()}
 
 
 def _loudness(norms: NDArray[np.float64], usual: NDArray[np.float64]) -> Loudness:

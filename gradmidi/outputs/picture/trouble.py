@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.composition.alarms import DRUMS
+from gradmidi.events import KINDS as EVENTS
 from gradmidi.outputs.picture.canvas import PLAIN
 from gradmidi.outputs.picture.layout import POINTS, text_width
 from gradmidi.printable import printable
@@ -30,11 +32,23 @@ class Kind(NamedTuple):
     is_it: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None
 
 
+# kind → symbol and colour; the names are those of the table of events.
+SYMBOLS = {
+    "nan": ("x", RED),
+    "inf": ("^", RED),
+    "explosion": ("*", RED),
+    "drift": ("P", RED),
+    "spike": ("|", RED),
+    "vanishing": (".", GREY),
+    "zero": ("v", GREY),
+    "frozen": ("s", GREY),
+    "noise": ("d", GREY),
+    "loss-spike": ("|", RED),
+    "plateau": ("_", GREY),
+}
+IS_IT = {"nan": np.isnan, "inf": np.isinf}
 KINDS = {
-    "nan": Kind("x", RED, "NaN", np.isnan),
-    "inf": Kind("^", RED, "Inf", np.isinf),
-    "explosion": Kind("*", RED, "explosion"),
-    "zero": Kind("v", GREY, "exactly zero"),
+    **{kind: Kind(*SYMBOLS[kind], EVENTS[kind].title, IS_IT.get(kind)) for kind in SYMBOLS},
     "resumed": Kind("|", GREY, "resumed"),
 }
 
@@ -57,7 +71,7 @@ def draw_trouble(axes: Any, score: Score, recording: Recording | None) -> None:
     scale = axes.get_position().width * axes.figure.get_figwidth() * POINTS / (score.length or 1.0)
     for row, kind in enumerate(found):
         marks = score.marks.of(kind)
-        there = stretches(marks.time, score)
+        there = there_is(score, kind)
         _draw_row(axes, row, KINDS[kind], there, scale)
         _say_first(axes, row, KINDS[kind], there, _words(marks, kind, recording), scale)
     axes.set_ylim(len(found) - 0.5, -0.5)
@@ -68,8 +82,29 @@ def draw_trouble(axes: Any, score: Score, recording: Recording | None) -> None:
     axes.spines[:].set_visible(False)
 
 
+def there_is(score: Score, kind: str) -> Stretches:
+    """Where a score has a kind of trouble: each NaN and Inf by its drum, everything else from its begin to its end."""
+    drums = score.onset[score.drum == DRUMS.get(kind)]
+    if len(drums):  # but not for a loss that is NaN
+        return stretches(drums, score)
+    onsets = score.marks.of(kind)
+    if kind not in EVENTS or EVENTS[kind].momentary:
+        return stretches(onsets.time, score)
+    return episodes(onsets.time, score.marks.of(f"{kind}-recovered").time, score.length)
+
+
+def episodes(onsets: NDArray[np.float64], ends: NDArray[np.float64], length: float) -> Stretches:
+    """From each onset to the next end, or the end of the score; several that are open at a time are one."""
+    times = np.r_[onsets, ends]
+    order = np.argsort(times, kind="stable")
+    depth = np.cumsum(np.r_[np.ones(len(onsets)), -np.ones(len(ends))][order])
+    starts = times[order][(depth == 1) & (np.r_[0, depth[:-1]] == 0)]
+    stops = times[order][(depth == 0) & (np.r_[0, depth[:-1]] == 1)]
+    return Stretches(starts, np.r_[stops, length][: len(starts)])
+
+
 def stretches(time: NDArray[np.float64], score: Score) -> Stretches:
-    """Marks at consecutive steps, and those that a picture cannot tell from such, as stretches."""
+    """Moments at consecutive steps, and those that a picture cannot tell from such, as stretches."""
     steps = step_times(score)
     ends = np.r_[steps[1:], max(score.length, steps[-1])]
     at = np.unique(np.searchsorted(steps, time + 1e-9, side="right") - 1)
@@ -89,13 +124,13 @@ def step_times(score: Score) -> NDArray[np.float64]:
 
 
 def _words(marks: Marks, kind: str, recording: Recording | None) -> str:
-    """The first of its kind in words, and how many steps have it."""
+    """The first of its kind in words, and how many steps or times have it."""
+    first = printable(str(marks.text[0]), LONGEST_TEXT)
     is_it = KINDS[kind].is_it
-    steps = len(np.unique(marks.step))
     if is_it is not None and recording is not None:
         steps = int((is_it(recording.norms) & ~recording.gaps).any(axis=1).sum())
-    first = printable(str(marks.text[0]), LONGEST_TEXT)
-    return first + (f"; in {steps:,} steps" if steps > 1 and kind != "zero" else "")
+        return first + (f"; in {steps:,} steps" if steps > 1 else "")
+    return first + (f"; {len(marks):,} times" if len(marks) > 1 else "")
 
 
 def _draw_row(axes: Any, row: int, kind: Kind, there: Stretches, scale: float) -> None:

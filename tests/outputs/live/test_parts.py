@@ -36,13 +36,14 @@ def test_quantiles_of_lateness_are_within_two_percent():
 
 
 def pace_of(policy, *rows):
-    pace = Pace(policy, 4)
+    pace = Pace(policy, LAYERS)
     for step, norms in enumerate(rows):
         pace.put(one_row(step, norms))
     return pace
 
 
 CALM = (1.0, 2.0, 3.0, 4.0)
+LAYERS = ("a", "b", "c", "d")
 
 
 def test_latest_plays_the_newest_and_mean_the_average():
@@ -69,12 +70,14 @@ def test_alarms_come_first_and_are_not_averaged_away():
 
 
 def test_alarms_of_one_kind_merge_layer_by_layer_and_kinds_stay_apart():
-    rows = [CALM, (np.nan, 2, 3, 4), (1, 2, np.nan, 4), (np.inf, 2, 3, 4), (1, 2000.0, 3, 4)] + [
-        (np.nan, 2, 3, 4)
-    ] * 500
+    rows = (
+        [CALM] * 20
+        + [(np.nan, 2, 3, 4), (1, 2, np.nan, 4), (np.inf, 2, 3, 4), (1, 2000.0, 3, 4)]
+        + [(np.nan, 2, 3, 4)] * 500
+    )
     pace = pace_of("latest", *rows)
     taken = [pace.take() for _ in range(4)]
-    assert [waiting.alarm for waiting in taken] == ["nan", "inf", "explosion", ""]
+    assert [waiting.alarm for waiting in taken] == ["nan", "inf", "spike", ""]
     assert np.isnan(taken[0].row.norms[0]).tolist() == [True, False, True, False]
     assert taken[1].row.norms[0, 0] == np.inf and taken[2].row.norms[0, 1] == 2000
     assert (pace.alarms, pace.merged) == (504, 501)
@@ -83,7 +86,7 @@ def test_alarms_of_one_kind_merge_layer_by_layer_and_kinds_stay_apart():
 @pytest.mark.parametrize("policy", ["latest", "peak", "mean"])
 def test_steps_may_come_one_by_one_or_together(policy, sick):
     """Alarms, gaps and zeros included: the policy keeps the same row, and the same alarms wait."""
-    one_by_one, together = Pace(policy, 4), Pace(policy, 4)
+    one_by_one, together = Pace(policy, sick.layers), Pace(policy, sick.layers)
     for first in range(0, len(sick), 7):
         rows = sick.rows(first, first + 7)
         alarms = [one_by_one.put(rows.rows(i, i + 1)) for i in range(len(rows))]
@@ -98,14 +101,15 @@ def test_steps_may_come_one_by_one_or_together(policy, sick):
     assert one_by_one.steps == together.steps == len(sick) and one_by_one.alarms == together.alarms > 0
 
 
-def test_limits_are_where_an_explosion_begins():
-    pace = Pace("peak", 4)
+def test_limits_are_where_a_spike_begins():
+    pace = Pace("peak", LAYERS)
     assert pace.limits == [np.inf] * 4
     for _ in range(20):
         pace.put(one_row(0, CALM))
-    assert pace.limits == pytest.approx([20 * norm for norm in CALM])
-    assert pace.put(one_row(1, (19.9, *CALM[1:]))) is False
-    assert pace.put(one_row(2, (40.0, *CALM[1:]))) is True
+    whole = np.linalg.norm(CALM)
+    assert pace.limits == pytest.approx([10 * whole] * 4)
+    assert pace.put(one_row(1, (9.9 * whole, *CALM[1:]))) is False
+    assert pace.put(one_row(2, (10.1 * whole, *CALM[1:]))) is True
 
 
 def test_the_interval_is_the_same_however_steps_are_told():
