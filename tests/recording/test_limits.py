@@ -60,6 +60,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "an unsigned step beyond": (lambda: whole_numbers(np.array([2**63], dtype=np.uint64), "steps"), "is not one"),
     "a float beyond": (lambda: whole_numbers([2.0**63], "steps"), "is not one"),
     "a float below": (lambda: whole_numbers([-(2.0**63) - 2048], "steps"), "is not one"),
+    "a date": (lambda: whole_numbers(np.array(["2026-11-25"], "datetime64[ns]"), "steps"), "not datetime64"),
+    "words": (lambda: whole_numbers(np.array(["1"]), "steps"), "not <U1 of shape"),
+    "two rows": (lambda: whole_numbers([[1], [2]], "steps"), r"not int64 of shape \(2, 1\)"),
     "a float between": (lambda: whole_numbers([0.5], "steps"), "0.5 is not one"),
 }
 
