@@ -1,4 +1,4 @@
-"""The picture and the clips at the top of the README: the 2019 post's network, once healthy and twice not.
+"""The picture and the clips at the top of the README: one healthy run of the 2019 post's network and two failing ones.
 
 python docs/clips.py [FOLDER]       # docs/clips by default; needs torch, FluidSynth, soundfile and matplotlib
 """
@@ -30,10 +30,10 @@ SIZE = (1200, 560)  # px
 
 
 class Clip(NamedTuple):
-    """A run: its title, preset and first seed, how many steps of it are heard, and what its norms have to be.
+    """A run: its title, preset, first seed and number of steps, and a check that its norms show what the title says.
 
-    Near an explosion the last bit decides, and it depends on the number of processor cores; so where a seed gives
-    another run than is wanted, the next one is taken.
+    Near an explosion the last bit decides how a run ends, and that bit depends on the number of processor cores. If a
+    seed's run fails the check, the next seed is tried.
     """
 
     title: str
@@ -54,13 +54,13 @@ PICTURED = "nan"
 
 
 def record(clip: Clip) -> Recording:
-    """Train until a run fits, and give what was heard."""
+    """The recording of the first run that passes the clip's check."""
     runs = (train_once(clip, seed) for seed in count(clip.seed))
     return next(run for run in runs if clip.fits(run.norms))
 
 
 def train_once(clip: Clip, seed: int) -> Recording:
-    """What was heard with this seed."""
+    """The recording of one run with this seed."""
     settings = preset_settings(clip.preset, seed=seed, steps=clip.steps)
     sessions: list[Session] = []
 
@@ -69,7 +69,7 @@ def train_once(clip: Clip, seed: int) -> Recording:
         return sessions[0]
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the run is broken is what it is for
+        warnings.simplefilter("ignore")  # a broken run is the purpose
         train(settings, embedded_digits(), attach)
     return sessions[0].recording
 

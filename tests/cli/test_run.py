@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -337,48 +338,55 @@ def test_bad_input_is_one_line_and_exit_2_before_anything_runs(options, message,
     assert not (tmp_path / "ran").exists()
 
 
-def test_it_says_how_layers_were_joined_what_went_wrong_and_what_is_of_an_earlier_run(script, run_cli, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "norms-2.csv").write_text("of last week")
-    command = script(
-        """
+@pytest.fixture(scope="module")
+def sick_run(tmp_path_factory):
+    """Twenty layers that become NaN after three of five steps, beside a recording of last week, made into a .mid file."""
+    folder = tmp_path_factory.mktemp("sick")
+    (folder / "out").mkdir()
+    (folder / "out" / "norms-2.csv").write_text("of last week")
+    code = """
         net = nn.Sequential(*[nn.Linear(6, 6) for _ in range(20)])
-        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-        train(net, optimizer, 3)
-        net[0].weight.data.fill_(float("nan"))
-        train(net, optimizer, 1)
-        """
-    )
-    done = run_cli("run", "--mid", "a.mid", "--", *command, check=True)
-    said = done.stdout + done.stderr
-    assert "20 layers play as 10 voices, joined by root-sum-square: 0-1 (2), 2-3 (2)" in said
-    assert "heard: 20 × nan" in said
-    assert "norms-2.csv is from an earlier run" in said
-
-
-def test_it_says_in_which_steps_something_was_wrong(script, run_cli):
-    command = script(
-        """
-        net = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6))
         optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
         train(net, optimizer, 3)
         net[0].weight.data.fill_(float("nan"))
         train(net, optimizer, 2)
         """
-    )
-    done = run_cli("run", "--", *command, check=True)
-    assert "norms.csv: 5 steps; NaN in 2 of 5 steps, first in 0 at step 3" in done.stderr.splitlines()[0]
-    assert "TrainingWarning" not in done.stderr
+    (folder / "train.py").write_text(NET + textwrap.dedent(code))
+    command = [sys.executable, "-m", "gradmidi", "run", "--mid", "a.mid", "--", sys.executable, "train.py"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=120)
+
+
+def test_it_says_how_layers_were_joined_what_went_wrong_and_what_is_of_an_earlier_run(sick_run):
+    said = sick_run.stdout + sick_run.stderr
+    assert "20 layers play as 10 voices, joined by root-sum-square: 0-1 (2), 2-3 (2)" in said
+    assert "heard: 40 × nan" in said
+    assert "norms-2.csv is from an earlier run" in said
+
+
+def test_it_says_in_which_steps_something_was_wrong(sick_run):
+    assert "norms.csv: 5 steps; NaN in 2 of 5 steps, first in 0 at step 3" in sick_run.stderr.splitlines()[0]
+    assert "TrainingWarning" not in sick_run.stderr
 
 
 SHORT = "net = Net(); train(net, torch.optim.SGD(net.parameters(), lr=0.1), int(sys.argv[1]))"
 
 
-def test_an_earlier_recording_is_kept_continued_or_replaced(script, run_cli, tmp_path):
+@pytest.fixture(scope="module")
+def two_steps(tmp_path_factory):
+    """A folder in which two steps have been trained, and what was said of them."""
+    folder = tmp_path_factory.mktemp("two-steps")
+    (folder / "train.py").write_text(NET + SHORT)
+    command = [sys.executable, "-m", "gradmidi", "run", "--", sys.executable, "train.py", "2"]
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=120).stderr
+
+
+def test_an_earlier_recording_is_kept_continued_or_replaced(two_steps, script, run_cli, tmp_path):
+    folder, said_first = two_steps
+    shutil.copytree(folder / "out", tmp_path / "out")
     command = script(SHORT)
-    said = [run_cli("run", "--", *command, steps, check=True).stderr.splitlines()[:2] for steps in (2, 3)]
-    assert said[0][0] == "out/norms.csv: 2 steps"
-    assert said[1] == ["out/norms.csv: the earlier recording is kept as norms.1.csv", "out/norms.csv: 3 steps"]
+    said = run_cli("run", "--", *command, 3, check=True).stderr.splitlines()[:2]
+    assert said_first.splitlines()[0] == "out/norms.csv: 2 steps"
+    assert said == ["out/norms.csv: the earlier recording is kept as norms.1.csv", "out/norms.csv: 3 steps"]
     assert [len(heard(tmp_path, name)) for name in ("norms.1.csv", "norms.csv")] == [2, 3]
     run_cli("run", "--existing", "append", "--", *command, 4, check=True)
     assert heard(tmp_path).steps.tolist() == list(range(7))
@@ -388,8 +396,10 @@ def test_an_earlier_recording_is_kept_continued_or_replaced(script, run_cli, tmp
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["norms.1.csv", "norms.csv"]
 
 
-def test_what_does_not_fit_behind_an_earlier_recording_is_heard_in_a_file_of_its_own(script, run_cli, tmp_path):
-    run_cli("run", "--", *script(SHORT), 2, check=True)
+def test_what_does_not_fit_behind_an_earlier_recording_is_heard_in_a_file_of_its_own(
+    two_steps, script, run_cli, tmp_path
+):
+    shutil.copytree(two_steps[0] / "out", tmp_path / "out")
     command = script("net = nn.Sequential(nn.Linear(6, 3)); train(net, torch.optim.SGD(net.parameters(), lr=0.1), 3)")
     done = run_cli("run", "--existing", "append", "--", *command, check=True)
     assert "out/norms.csv cannot be appended to: it has no column '0'" in done.stderr
