@@ -16,7 +16,7 @@ demo: $(VENV)/.ready
 	@echo "now listen to out/gradients.wav and look at out/score.png"
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.ready-dev
 	@.ci/system-parts libfluidsynth3

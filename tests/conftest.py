@@ -24,6 +24,12 @@ ROOT = Path(__file__).parents[1]
 PURE_TONE = ROOT / "soundfonts" / "pure-tone.sf2"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of slow tests come first: the quick ones at the end keep every worker busy until all are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def nothing_is_left_outside():
     """No test that runs as root leaves a file at the root of the machine; what it makes is below ``tmp_path``."""

@@ -340,7 +340,7 @@ def test_bad_input_is_one_line_and_exit_2_before_anything_runs(options, message,
 
 @pytest.fixture(scope="module")
 def sick_run(tmp_path_factory):
-    """Twenty layers that become NaN after three of five steps, beside a recording of last week, made into a .mid file."""
+    """Twenty layers that become NaN after three of five steps, beside a recording of last week; and a .mid file."""
     folder = tmp_path_factory.mktemp("sick")
     (folder / "out").mkdir()
     (folder / "out" / "norms-2.csv").write_text("of last week")

@@ -44,6 +44,17 @@ ROOT = str(Path(__file__).parents[2])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH", "")]))}
 
 
+@pytest.fixture
+def start(warm_python):
+    """As ``run``, without importing torch anew; the first test has a Python that was started and ends by itself."""
+
+    def begin(program: str, folder: Path) -> None:
+        done = warm_python.run(["-c", HEAD + textwrap.dedent(program)], cwd=folder, env=ENVIRONMENT, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    return begin
+
+
 def test_children_that_train_on_leave_the_recording_and_the_player_alone(tmp_path):
     """However they end, and whatever they do with what they inherited."""
     code = """
@@ -73,7 +84,7 @@ def test_children_that_train_on_leave_the_recording_and_the_player_alone(tmp_pat
     assert len(done.stderr.splitlines()) == 10, done.stderr  # with the line of code that Python shows
 
 
-def test_every_kind_of_hook_is_silent(tmp_path):
+def test_every_kind_of_hook_is_silent(start, tmp_path):
     """Also in memory: what the child's copy receives would be nobody's."""
     code = """
         quantities = ["grad_norm", "weight_norm"]
@@ -94,10 +105,10 @@ def test_every_kind_of_hook_is_silent(tmp_path):
             assert len(session.recording) == 2 * before
             session.detach()
         """
-    run(code, tmp_path)
+    start(code, tmp_path)
 
 
-def test_multiprocessing_and_data_loaders(tmp_path):
+def test_multiprocessing_and_data_loaders(start, tmp_path):
     code = """
         def work(queue):
             train(model, optimizer, 5)
@@ -118,11 +129,11 @@ def test_multiprocessing_and_data_loaders(tmp_path):
                     model(x).square().mean().backward()
                     optimizer.step()
         """
-    run(code, tmp_path)
+    start(code, tmp_path)
     assert Recording.load(tmp_path / "norms.csv").steps.tolist() == list(range(8))
 
 
-def test_a_child_holds_neither_file_nor_pipe_nor_lock(tmp_path):
+def test_a_child_holds_neither_file_nor_pipe_nor_lock(start, tmp_path):
     """Were the lock or the pipe held on to, a killed training would go on blocking its file and its player."""
     code = """
         session = gradmidi.listen(model, optimizer, path="norms.csv", live="file:live.txt")
@@ -151,14 +162,14 @@ def test_a_child_holds_neither_file_nor_pipe_nor_lock(tmp_path):
     try:
         assert "[]" in done.stdout.splitlines(), done.stdout
         os.kill(child, 0)  # it lives on
-        run('gradmidi.listen(model, optimizer, path="norms.csv"); train(model, optimizer, 2)', tmp_path)
+        start('gradmidi.listen(model, optimizer, path="norms.csv"); train(model, optimizer, 2)', tmp_path)
     finally:
         os.kill(child, 9)
     assert len(Recording.load(tmp_path / "norms.1.csv")) == 3
     assert len(Recording.load(tmp_path / "norms.csv")) == 2
 
 
-def test_a_child_has_recordings_of_its_own(tmp_path):
+def test_a_child_has_recordings_of_its_own(start, tmp_path):
     code = """
         session = gradmidi.listen(model, optimizer, path="norms.csv")
         train(model, optimizer, 2)
@@ -178,12 +189,12 @@ def test_a_child_has_recordings_of_its_own(tmp_path):
         waited(child)
         train(model, optimizer, 1)
         """
-    run(code, tmp_path)
+    start(code, tmp_path)
     assert len(Recording.load(tmp_path / "norms.csv")) == 3
     assert len(Recording.load(tmp_path / "child.csv")) == 4
 
 
-def test_a_writer_alone_is_silent_in_a_child(tmp_path):
+def test_a_writer_alone_is_silent_in_a_child(start, tmp_path):
     code = """
         from gradmidi.recording.csv_writer import RecordingWriter
         from gradmidi.recording.row import Row
@@ -198,5 +209,5 @@ def test_a_writer_alone_is_silent_in_a_child(tmp_path):
         waited(child)
         writer.append(Row.of(1, [1.0]))
         """
-    run(code, tmp_path)
+    start(code, tmp_path)
     assert Recording.load(tmp_path / "norms.csv").norms.ravel().tolist() == [1.0, 1.0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from gradmidi.recording import Recording
 from tests.session.test_forked_child import ENVIRONMENT
+from tests.warm import WarmPython
 
 pytestmark = pytest.mark.slow
 
@@ -86,10 +86,10 @@ if True:
 """
 
 
-def interrupted(folder: Path, cell: str, **options: object) -> list[list[float]]:
+def interrupted(python: WarmPython, folder: Path, cell: str, **options: object) -> list[list[float]]:
     """Run the cell again and again; the norms of the steps that were made."""
-    command = [sys.executable, "-c", NOTEBOOK, str(RUNS), textwrap.dedent(cell), json.dumps(options)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
+    words = ["-c", NOTEBOOK, str(RUNS), textwrap.dedent(cell), json.dumps(options)]
+    done = python.run(words, cwd=folder, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     made: list[list[float]] = json.loads((folder / "made.json").read_text())
     return made
@@ -118,8 +118,8 @@ def assert_nothing_is_lost(made: list[list[float]], recordings: list[Recording],
 @pytest.mark.skipif(os.name == "nt", reason="POSIX timers")
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
 @pytest.mark.parametrize("cell", [WITH, WITHOUT], ids=["with", "without"])
-def test_a_cell_that_is_interrupted_and_run_again(cell, late, tmp_path):
-    made = interrupted(tmp_path, cell, late=late)
+def test_a_cell_that_is_interrupted_and_run_again(cell, late, warm_python, tmp_path):
+    made = interrupted(warm_python, tmp_path, cell, late=late)
     recordings = in_order(tmp_path)
     assert len(recordings) > RUNS / 5  # how many hold a step depends on how busy the machine is
     assert any(len(recording) < 12 for recording in recordings)
@@ -129,8 +129,8 @@ def test_a_cell_that_is_interrupted_and_run_again(cell, late, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX timers")
-def test_a_cell_that_continues_its_file(tmp_path):
-    made = interrupted(tmp_path, WITHOUT, existing="append")
+def test_a_cell_that_continues_its_file(warm_python, tmp_path):
+    made = interrupted(warm_python, tmp_path, WITHOUT, existing="append")
     (recording,) = in_order(tmp_path)
     assert recording.steps.tolist() == list(range(len(recording)))
     assert_nothing_is_lost(made, [recording], most_more=RUNS)
