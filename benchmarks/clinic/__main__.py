@@ -1,37 +1,75 @@
-"""Make the clinic's recordings, judge them again, or show what there is.
+"""Make the clinic's recordings, show what there is, and judge the rules on them.
 
-python -m benchmarks.clinic make --out DIR [--jobs 2] [--only 'lstm.*']
-python -m benchmarks.clinic judge --out DIR
-python -m benchmarks.clinic table --out DIR
+python -m benchmarks.clinic make --data DIR [--jobs 2] [--only 'lstm.*']
+python -m benchmarks.clinic truths --data DIR          compare the faulty runs with their twins again
+python -m benchmarks.clinic table --data DIR
+python -m benchmarks.clinic judge --data DIR [--held-out] [--list] [--only 'mlp.*']
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser("python -m benchmarks.clinic", description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["make", "judge", "table"])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the recordings are kept")
+    parser.add_argument("what", choices=COMMANDS)
+    parser.add_argument(
+        "--data", "--out", type=Path, required=True, metavar="DIR", help="where the recordings are kept"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="how many trainings run at a time")
-    parser.add_argument("--only", default="*", metavar="GLOB", help="make only the runs whose name matches")
+    parser.add_argument("--only", default="*", metavar="GLOB", help="only the runs whose name matches")
+    parser.add_argument("--held-out", action="store_true", help="judge on the half that no rule was tuned on")
+    parser.add_argument("--list", action="store_true", help="name each fault that was missed and each false event")
     options = parser.parse_args()
-    if options.what == "make":
-        from benchmarks.clinic.making import make
+    COMMANDS[options.what](options)
 
-        make(options.out, options.jobs, options.only)
-    elif options.what == "judge":
-        from benchmarks.clinic.making import judge
 
-        judge(options.out)
-    else:
-        from benchmarks.clinic.table import table
+def _make(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.making import make
 
-        print(table(options.out))
+    make(options.data, options.jobs, options.only)
 
+
+def _truths(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.making import judge
+
+    judge(options.data)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.table import table
+
+    print(table(options.data))
+
+
+def _judge(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.judge import judged, ours
+    from benchmarks.clinic.runs import load_runs
+    from benchmarks.clinic.verdicts import by_fault, false_events, missed, summary
+
+    runs = [run for run in load_runs(options.data, options.only) if run.truth.held_out == options.held_out]
+    verdict = judged(ours, runs, merges=False)
+    print(by_fault(verdict), summary(verdict), sep="\n\n")
+    if options.list:
+        print(
+            "\nmissed, or without a fitting name:",
+            *missed(verdict),
+            "\nfalse events:",
+            *false_events(verdict),
+            sep="\n",
+        )
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "make": _make,
+    "truths": _truths,
+    "table": _table,
+    "judge": _judge,
+}
 
 if __name__ == "__main__":
     main()
