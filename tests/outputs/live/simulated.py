@@ -9,7 +9,7 @@ from gradmidi.outputs.live.player.stage import Stage
 from gradmidi.outputs.live.player.wire import Frame, Unpacker
 from tests.outputs.live.devices import Heard, is_note_on
 
-END_LIMIT = 2.0  # s that a link waits for its player, as in gradmidi.outputs.live.link
+ROUNDING = 1e-6  # s
 
 
 def exact(seconds: float) -> float:
@@ -82,9 +82,8 @@ class SimulatedPlayer:
         self._leave()
 
     def close(self, patience: float, /) -> dict[str, Any]:
-        """As of a real player, which is waited for at most two seconds longer than it was told to play."""
-        self._play_until(self.time.now() + patience + END_LIMIT)
-        assert self.left_at is not None, "the player was not told to end, or not in time"
+        self._play_until(self.time.now() + patience + ROUNDING)
+        assert self.left_at is not None, "the player was not told to end, or has not been given the time to"
         self.time.reach(self.left_at)
         return self._stage.report()
 
@@ -95,6 +94,10 @@ class SimulatedPlayer:
         """Let time pass for the training and the player."""
         self.time.sleep(seconds)
         self._play_until(self.time.now())
+
+    def hang(self, seconds: float) -> None:
+        """The device takes so long for its next message, in which the training continues."""
+        self._clock.sleep(seconds)
 
     def note_ons(self, channel: int | None = None) -> list[Heard]:
         ons = [heard for heard in self.heard if is_note_on(heard.data)]

@@ -83,6 +83,13 @@ def test_the_piece_begins_when_the_setup_is_out_at_the_allowed_rate(player):
     output.close()
 
 
+def test_the_first_step_begins_20_ms_after_the_setup(player):
+    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player, pace="wait") as output:
+        output.feed(a_and_b(0))
+    setup = sum(frame.deadline < first_note(player) - 0.001 for _, frame in player.handed)
+    assert first_note(player) == exact(player.heard[0].at + setup / 800 + 0.02)
+
+
 def test_bend_range_is_set_and_the_rpn_closed(player, healthy):
     LiveOutput(Composer(healthy.layers, scale=None), player).close()
     on_channel_1 = [heard.data[1:] for heard in player.heard if heard.data[0] == 0xB0]
@@ -227,6 +234,33 @@ def test_an_alarm_waits_for_the_one_that_sounds(player):
     assert report.alarms == 2 and report.merged == 0
 
 
+def test_an_alarm_is_heard_however_late_and_notes_are_not(player):
+    """The device hangs for three seconds when the alarm is due."""
+    with LiveOutput(Composer(LAYERS, timing=Timing(unit=0.1)), player) as output:
+        feed_for(output, player, 0.5)
+        output.feed(one_row(1000, (np.nan, 1.8, 3.3, 2.4)))
+        asked = player.time.now()
+        player.hang(3.0)
+        feed_for(output, player, 3.5)
+        report = output.close()
+    assert [exact(heard.at - asked) for heard in player.note_ons(channel=9)] == [3.0]
+    assert report.dropped > 4 and report.notes > 4
+
+
+def test_what_a_cut_step_would_have_tuned_is_tuned_by_the_next(player):
+    """The second layer's bend was handed over and cut before it went out; the alarm's step plays the same pitch."""
+    norm = 1.3
+    with LiveOutput(Composer(("a", "b"), timing=Timing(unit=0.5), scale=None), player) as output:
+        player.wait(0.2)
+        output.feed(one_row(0, (1.0, norm), ("a", "b")))
+        player.wait(0.2)
+        output.feed(one_row(1, (np.nan, norm), ("a", "b")))
+    note = next(i for i, heard in enumerate(player.heard) if heard.data[0] == 0x91)
+    _, low, high = next(heard.data for heard in reversed(player.heard[:note]) if heard.data[0] == 0xE1)
+    keys = player.heard[note].data[1] + 2 * ((high << 7 | low) - 8192) / 8192
+    assert keys == pytest.approx(60 + 12 * np.log10(norm), abs=0.01)  # log mapping: a tenfold norm is an octave
+
+
 def test_clock_ticks_24_a_quarter_with_steps_on_the_ticks(player):
     timing = Timing(unit=0.033, tempo=125)  # 198 ms a step, which is no multiple of a tick
     with LiveOutput(Composer(LAYERS, timing=timing), player, clock=True) as output:
@@ -241,6 +275,15 @@ def test_clock_ticks_24_a_quarter_with_steps_on_the_ticks(player):
     steps = [heard.at for heard in player.note_ons(channel=0)]
     assert len(steps) >= 5 and set(steps) <= {tick.at for tick in ticks}
     assert {exact(later - earlier) for earlier, later in pairwise(steps)} == {0.2}  # on the tick after 198 ms
+
+
+def test_steps_that_last_a_number_of_ticks_follow_without_a_gap(player):
+    """Sums of seconds may lie past a tick by a rounding error, which is no reason to wait for the next one."""
+    timing = Timing(unit=0.02, tempo=125)  # a tick
+    with LiveOutput(Composer(LAYERS, timing=timing), player, clock=True) as output:
+        feed_for(output, player, 2.0)
+    steps = [heard.at for heard in player.note_ons(channel=0)]
+    assert len(steps) > 10 and {exact(later - earlier) for earlier, later in pairwise(steps)} == {0.12}
 
 
 def test_a_metric_moves_a_controller_on_change_at_most_50_times_a_second(player):
