@@ -113,6 +113,14 @@ def test_inversion_mirrors_the_range():
     assert 1200 * np.log2(upright.range.highest / mirrored(norms)) == pytest.approx(cents)
 
 
+def test_what_a_mapping_remembers_is_not_shown():
+    for mapping in (Adaptive(), Rank()):
+        shown = repr(mapping)
+        mapping(np.ones((3, 2)))
+        assert repr(mapping) == shown
+        assert "_" not in shown.replace("octaves_per_decade", "")
+
+
 def test_the_options_of_a_mapping_are_given_by_name():
     assert choose_mapping(mapping="post", beyond="fold").range == PitchRange(beyond="fold")
     with pytest.raises(TypeError):
@@ -191,6 +199,7 @@ def test_a_style_changes_when_and_not_what(healthy):
         ({"style": "fugue"}, "no style is called 'fugue'"),
         ({"dynamics": "norm"}, "no dynamics are called 'norm'"),
         ({"hysteresis": 1.0}, "hysteresis is 1"),
+        ({"hysteresis": -0.01}, r"hysteresis is -0\.01"),
         ({"hysteresis": float("nan")}, "hysteresis"),
         ({"beyond": "wrap"}, "beyond is 'wrap'"),
         ({"mapping": lambda norms: norms, "beyond": "fold"}, "plain function"),

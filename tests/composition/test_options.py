@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import FrozenInstanceError
+from inspect import signature
+
 import numpy as np
 import pytest
 
 from gradmidi import InputError, Recording, Scale, compose
 from gradmidi.composition import Composer
+from gradmidi.composition.grouping import group_layers
+from gradmidi.composition.options import COMPOSE_DEFAULTS
+from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.composition.timing import POST_UNIT, Timing, parse_duration, parse_unit
+from gradmidi.composition.voices import Part
 from gradmidi.outputs.sine import RATE, TONE_SAMPLES
 
 REC = Recording.from_arrays(np.geomspace(0.01, 100, 40).reshape(20, 2))
@@ -47,6 +55,35 @@ def test_choices_may_come_from_anywhere() -> None:
         for name, column in ours.columns().items():
             np.testing.assert_array_equal(read.columns()[name], column)
         assert read.held == ours.held
+
+
+def test_options_are_given_by_name() -> None:
+    np.testing.assert_array_equal(compose(recording=REC, duration=1).onset, compose(REC, duration=1.0).onset)
+    with pytest.raises(TypeError):
+        compose(REC, 1)  # type: ignore[misc]
+
+
+def test_an_editor_sees_every_option_and_what_it_is_by_default() -> None:
+    for function in (compose, Composer):
+        shown = {name: one.default for name, one in signature(function).parameters.items()}
+        assert COMPOSE_DEFAULTS.items() <= shown.items()
+        assert "options" not in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "attribute"),
+    [
+        (Part(0, 64, 100, 88, 0), "pan"),
+        (Timing(), "unit"),
+        (PitchRange(), "lowest"),
+        (group_layers(["a"]), "groups"),
+        (group_layers(["a"]).groups[0], "name"),
+    ],
+)
+def test_what_is_shared_cannot_be_changed(value: object, attribute: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, attribute, 1)
+    assert {value: 1}[copy.deepcopy(value)] == 1
 
 
 def test_a_scale_is_the_one_that_its_text_names() -> None:
