@@ -92,6 +92,7 @@ class Bins(NamedTuple):
         total: (B,) the same of the whole gradient's.
         peak: (B,) largest ln(norm) of the whole gradient.
         change: (B,) mean absolute change of the whole gradient's ln(norm) from row to row.
+        gaps: (B, L) share of rows without a gradient.
         zeros: (B, L) share of rows with a norm of exactly zero among those with a gradient; nan without any gradient.
         updates: (B, L) largest update ratio, nan where it is unknown.
         loss: (B,) median loss of the rows that have a finite one, nan without.
@@ -102,6 +103,7 @@ class Bins(NamedTuple):
     total: Values
     peak: Values
     change: Values
+    gaps: Values
     zeros: Values
     updates: Values
     loss: Values
@@ -121,6 +123,7 @@ class Bins(NamedTuple):
             _median(total),
             _largest(total),
             _mean(np.abs(np.diff(total, axis=1))),
+            gaps.mean(axis=1),
             zeros,
             _largest(_in_bins(rows.updates)),
             _median(loss),

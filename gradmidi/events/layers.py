@@ -9,7 +9,10 @@ import numpy as np
 
 from gradmidi.events.bins import BIN, Bins, Rows
 from gradmidi.events.episodes import Episodes
+from gradmidi.events.loss import Loss
 from gradmidi.events.rules import Found, Parameters
+
+STILL = 1e-12  # update ratio of weights that do not move at all
 
 
 class Layers:
@@ -17,11 +20,12 @@ class Layers:
 
     Args:
         layers: L.
+        loss: whether it has fallen.
         parameters: see there.
     """
 
-    def __init__(self, layers: int, parameters: Parameters) -> None:
-        self._p = parameters
+    def __init__(self, layers: int, loss: Loss, parameters: Parameters) -> None:
+        self._p, self._loss = parameters, loss
         quiet = parameters.quiet
         self.nan = Episodes("nan", layers, quiet)
         self.inf = Episodes("inf", layers, quiet)
@@ -29,8 +33,7 @@ class Layers:
         self.vanishing = Episodes("vanishing", layers, 2 * BIN)
         self.frozen = Episodes("frozen", layers, 2 * BIN)
         self.episodes = (self.nan, self.inf, self.zero, self.vanishing, self.frozen)
-        self._leak = log(2.0) * BIN / parameters.half_life
-        self._peak = np.full(layers, np.nan)
+        self._learns = np.zeros(layers, dtype=bool)  # has had a gradient in all steps of a bin
         self._zero_since = np.full(layers, -1)
         self._weak_since = np.full(layers, -1)
         self._still_since = np.full(layers, -1)
@@ -43,12 +46,14 @@ class Layers:
                     yield from episodes.see(first + i, where[i])
 
     def close(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
-        """Bin ``i`` is complete, with ``row`` as its last."""
+        """Bin ``i`` is complete, with ``row`` as its last; the loss has been told of it."""
         level, zeros, updates = bins.level[i], bins.zeros[i], bins.updates[i]
         with np.errstate(invalid="ignore"):
             zero = zeros >= self._p.zero
             weak = level < np.fmax.reduce(level, initial=-np.inf) + log(self._p.vanishing_beside)
-            still = updates < self._p.frozen
+            without = (bins.gaps[i] == 1) & self._learns & (bins.gaps[i].min(initial=1) == 0)
+            self._learns |= bins.gaps[i] == 0
+            still = without | (updates < (STILL if self._loss.has_fallen else self._p.frozen))
         for seen, since, episodes, bins_needed in (
             (zero, self._zero_since, self.zero, 1),
             (weak, self._weak_since, self.vanishing, 2),
@@ -74,7 +79,7 @@ class Layers:
         """Add layers."""
         for episodes in self.episodes:
             episodes.widen(layers)
-        self._peak = np.append(self._peak, np.full(layers, np.nan))
+        self._learns = np.append(self._learns, np.zeros(layers, dtype=bool))
         more = np.full(layers, -1)
         self._zero_since, self._weak_since = np.append(self._zero_since, more), np.append(self._weak_since, more)
         self._still_since = np.append(self._still_since, more)

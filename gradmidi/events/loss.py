@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf, isnan, nan
+from statistics import fmean as mean
 
 import numpy as np
 
@@ -32,6 +33,21 @@ class Loss:
         self._steps = 0
         self._peak = nan
 
+    @property
+    def early(self) -> float:
+        """The mean of the warm-up's bins; nan where it is not known."""
+        return mean(self._early) if self._early else nan
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether it has been below half of its first value; False where it is not known."""
+        return bool(self._early) and self._best < 0.5 * mean(self._early)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the mean of the last hundred steps is below half of its first value; False where it is not known."""
+        return bool(self._early) and mean(self._recent) < 0.5 * mean(self._early)
+
     def look(self, rows: Rows, first: int) -> Iterator[Found]:
         """Rows of one bin, of which the first is number ``first`` of the run."""
         loss = rows.loss
@@ -50,8 +66,7 @@ class Loss:
             self._recent = [*self._recent[-9:], loss]
             if len(self._early) * BIN < self._p.warm_up:
                 self._early.append(loss)
-            early = sum(self._early) / len(self._early)
-            now = sum(self._recent) / len(self._recent)
+            early, now = mean(self._early), mean(self._recent)
             self._best = min(self._best, now)
             if self._steps >= self._p.plateau_steps and early > 0 and now > self._p.plateau * early:
                 yield from self.plateau.see(row, (), now, early, since=0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradmidi.events.bins import BIN, Bins, Rows
 from gradmidi.events.episodes import Episode
+from gradmidi.events.loss import Loss
 from gradmidi.events.rules import Found, Parameters
 
 LEARNT_AT_ONCE = log(3.0)  # a bin raises the leaking peak by no more, so that one step does not make the next usual
@@ -21,11 +22,12 @@ class Network:
 
     Args:
         layers: L.
+        loss: whether it is low.
         parameters: see there.
     """
 
-    def __init__(self, layers: int, parameters: Parameters) -> None:
-        self._p = parameters
+    def __init__(self, layers: int, loss: Loss, parameters: Parameters) -> None:
+        self._p, self._loss = parameters, loss
         self._leak = log(2.0) * BIN / parameters.half_life
         self._peak = nan  # leaking
         self._before = nan  # the leaking peak before what may be an explosion
@@ -38,7 +40,8 @@ class Network:
         self.explosion = Episode("explosion", 2 * BIN)
         self.drift = Episode("drift", 2 * BIN)
         self.noise = Episode("noise", parameters.quiet)
-        self.episodes = (self.explosion, self.drift, self.spike, self.noise)
+        self.start = Episode("bad-start", 10 * BIN)
+        self.episodes = (self.start, self.explosion, self.drift, self.spike, self.noise)
 
     @property
     def limit(self) -> float:
@@ -100,17 +103,28 @@ class Network:
     def _drift(self, level: NDArray[np.float64], row: int) -> Iterator[Found]:
         if len(self._early) * BIN < self._p.warm_up:
             self._early.append(self._totals[-1])
+            if len(self._early) * BIN == self._p.warm_up:
+                yield from self._start(level, row)
             return
         if len(self._totals) == SMOOTHED:
             now, early = sum(self._totals) / SMOOTHED, sum(self._early) / len(self._early)
             if now - early > log(self._p.drift):
                 yield from self.drift.see(row, self._most(level), exp(now), exp(early), since=row - SMOOTHED * BIN + 1)
 
+    def _start(self, level: NDArray[np.float64], row: int) -> Iterator[Found]:
+        """The norm relative to the loss does not depend on how the loss is summed, but on the scale of the network."""
+        norm, loss = exp(sum(self._early) / len(self._early)), self._loss.early
+        largest = self._p.bad_start if isnan(loss) else max(self._p.steep, self._p.steep * loss)
+        if norm > largest:
+            yield from self.start.see(row, (int(np.nanargmax(level)),), norm, loss, since=0)
+
     def _noise(self, level: NDArray[np.float64], row: int) -> Iterator[Found]:
         if len(self._changes) < SMOOTHED:
             return
         now = sum(self._changes) / SMOOTHED
-        if now > max(self._p.noise, self._p.noise_growth * self._calm):
+        # A net that has converged is lively on a low level; one that is in trouble has not come down.
+        is_high = sum(self._totals) / len(self._totals) > sum(self._early) / len(self._early) - log(2.0)
+        if is_high and not self._loss.is_low and now > max(self._p.noise, self._p.noise_growth * self._calm):
             yield from self.noise.see(row, self._most(level), now, self._calm, since=row - SMOOTHED * BIN + 1)
         self._calm = min(self._calm, now)
 

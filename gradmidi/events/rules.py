@@ -41,8 +41,10 @@ class Parameters(NamedTuple):
         drift: ratio of the median of fifty steps to that of the warm-up.
         vanishing_beside: ratio of a layer's median norm to that of the layer with the largest one.
         vanishing_since: ratio of a layer's median norm to its own leaking peak, while the loss has not fallen.
+        bad_start: norm of the whole gradient in the warm-up from which it is a bad start, where the loss is not known.
+        steep: the same relative to the loss, and at least.
         zero: share of steps with a gradient of exactly zero.
-        frozen: update ratio below which weights do not move.
+        frozen: update ratio below which weights do not move, while the loss has not fallen to half of its first value.
         noise: mean absolute change of ln(norm) from step to step.
         noise_growth: the same as a ratio to the smallest one before.
         loss_spike: ratio of the loss to its leaking peak.
@@ -59,8 +61,10 @@ class Parameters(NamedTuple):
     drift: float = 50.0
     vanishing_beside: float = 1e-4
     vanishing_since: float = 1e-4
+    bad_start: float = 1000.0
+    steep: float = 10.0
     zero: float = 0.7
-    frozen: float = 1e-7
+    frozen: float = 1e-6
     noise: float = 1.0
     noise_growth: float = 4.0
     loss_spike: float = 5.0

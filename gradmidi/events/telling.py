@@ -36,6 +36,7 @@ def told(event: Event, quiet: int = 0, how: str = "well") -> str:
         value=f"{event.value:.3g}",
         usual=f"{event.usual:.3g}",
         times=_times(event.ratio),
+        evidence="no gradient" if math.isnan(event.value) else f"update ratio {event.value:.3g}",
         factor=f"{math.exp(min(event.value, 700.0)):.2g}" if not math.isnan(event.value) else "",
         quiet=quiet,
         how=HOW.get(how, how),

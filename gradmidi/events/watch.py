@@ -33,10 +33,10 @@ class Watch:
     def __init__(self, layers: Sequence[str], parameters: Parameters = DEFAULTS) -> None:
         self._names = tuple(layers)
         self._quiet = parameters.quiet
-        self._network = Network(len(self._names), parameters)
-        self._layers = Layers(len(self._names), parameters)
         self._loss = Loss(parameters)
-        self._groups = (self._layers, self._network, self._loss)
+        self._network = Network(len(self._names), self._loss, parameters)
+        self._layers = Layers(len(self._names), self._loss, parameters)
+        self._groups = (self._loss, self._layers, self._network)
         self._rows = 0
         self._begun: Rows | None = None  # the rows of the bin that is not complete
         self._steps = np.empty(0, dtype=np.int64)  # of the newest rows, from number _steps_from on
