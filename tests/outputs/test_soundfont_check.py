@@ -31,7 +31,16 @@ def listing(kind: bytes, *chunks: bytes) -> bytes:
 
 
 def font(
-    preset_zones=1, instruments=1, zones=1, samples=1, modulators=0, data=bytes(SAMPLE_BYTES), kind=MONO, ends=None
+    preset_zones=1,
+    instruments=1,
+    zones=1,
+    samples=1,
+    modulators=0,
+    data=bytes(SAMPLE_BYTES),
+    kind=MONO,
+    ends=None,
+    starts=None,
+    plays=None,
 ) -> bytes:
     """A SoundFont of one preset; what is played is the last instrument, and by each of its zones the last sample."""
     count = instruments * zones
@@ -49,8 +58,12 @@ def font(
         b"inst": b"".join(name + struct.pack("<H", i * zones) for i in range(instruments + 1)),
         b"ibag": b"".join(words(i, 0) for i in range(count)) + words(count, modulators),
         b"imod": b"".join(struct.pack("<HHhHH", 0x502, 48, i % 30_000, 0, 0) for i in range(modulators)) + bytes(10),
-        b"igen": words(SAMPLE, samples - 1) * count + bytes(4),
-        b"shdr": b"".join(name + doubles(0, end, 8, 100, 44_100, 60, 0, 0, kind) for end in ends) + bytes(46),
+        b"igen": words(SAMPLE, samples - 1 if plays is None else plays) * count + bytes(4),
+        b"shdr": b"".join(
+            name + doubles(start, end, 8, 100, 44_100, 60, 0, 0, kind)
+            for start, end in zip(starts or [0] * len(ends), ends, strict=True)
+        )
+        + bytes(46),
     }
     info = listing(
         b"INFO", chunk(b"ifil", words(3 if kind == PACKED else 2, 1)), chunk(b"isng", b"x\0"), chunk(b"INAM", b"x\0")
@@ -173,6 +186,20 @@ def test_packed_samples_that_share_their_data_count_once(tmp_path):
     for data in (shared, beyond, nothing):
         (tmp_path / "x.sf3").write_bytes(data)
         check_soundfont(tmp_path / "x.sf3")
+
+
+def test_packed_samples_one_after_another_count_each(refused):
+    minute = silence(60)
+    places = [i * len(minute) for i in range(21)]
+    data = font(data=minute * 20, samples=20, kind=PACKED, starts=places[:-1], ends=places[1:])
+    assert "would take FluidSynth 106 MB for" in refused(data)
+
+
+def test_a_sample_beyond_the_table_is_looked_for_to_its_end(tmp_path, refused):
+    """The last row of the table, which ends it, is the 50,000th or the 50,001st, counted from 0."""
+    (tmp_path / "y.sf2").write_bytes(font(zones=10_000, samples=50_000, ends=[9] * 50_000, plays=65_535))
+    check_soundfont(tmp_path / "y.sf2")
+    assert "minutes" in refused(font(zones=10_000, samples=50_001, ends=[9] * 50_001, plays=65_535))
 
 
 def test_the_streams_of_packed_data_are_added_up(refused):
