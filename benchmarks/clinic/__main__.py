@@ -3,6 +3,7 @@
 python -m benchmarks.clinic make --data DIR [--jobs 2] [--only 'lstm.*']
 python -m benchmarks.clinic truths --data DIR          compare the faulty runs with their twins again
 python -m benchmarks.clinic table --data DIR
+python -m benchmarks.clinic sample --data DIR          copy the few runs that tests use into the repository
 python -m benchmarks.clinic judge --data DIR [--held-out] [--list] [--only 'mlp.*']
 """
 
@@ -46,6 +47,12 @@ def _table(options: argparse.Namespace) -> None:
     print(table(options.data))
 
 
+def _sample(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.sample import SAMPLE_FOLDER, take_sample
+
+    take_sample(options.data, SAMPLE_FOLDER)
+
+
 def _judge(options: argparse.Namespace) -> None:
     from benchmarks.clinic.judge import judged, ours
     from benchmarks.clinic.runs import load_runs
@@ -68,6 +75,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "make": _make,
     "truths": _truths,
     "table": _table,
+    "sample": _sample,
     "judge": _judge,
 }
 

@@ -19,6 +19,7 @@ STEPS, SLOW = 500, 1000  # of a run with a fault
 FROM_THE_START = 2  # the first so many seeds; in the others a fault begins in the middle
 EARLIEST, LATEST = 150, 300  # step at which it then begins
 SEEDS = (0, 1, 2, 3, 4)
+LARGEST_HALF = 65504.0
 HALF_SCALE = 65536.0 * 64  # on the gradients; an element over 1/64 then overflows
 
 ALL = tuple(WARDS)
@@ -145,17 +146,40 @@ def _weight_decay(training: Training) -> None:
 
 
 def _half_overflow(training: Training) -> None:
-    """Odd seeds leave out the steps that overflow, as a scaler does whose scale never falls; even ones make them."""
-    training.after_backward.append(partial(_through_half, list(training.net.parameters()), training.seed % 2 == 1))
+    """For even seeds a scale with which every step overflows and is made; for odd ones, see :class:`NearTheLimit`."""
+    if training.seed % 2 == 0:
+        training.after_backward.append(lambda: _through_half(training.net, HALF_SCALE))
+    else:
+        training.after_backward.append(NearTheLimit(training))
 
 
-def _through_half(parameters: list[nn.Parameter], skips: bool) -> bool:
+def _through_half(net: nn.Module, scale: float) -> bool:
+    """Gradients of weights as they come out of half precision with a factor on them; whether all are finite."""
     finite = True
-    for parameter in parameters:
-        if parameter.grad is not None:
-            parameter.grad = (parameter.grad * HALF_SCALE).half().float() / HALF_SCALE
-            finite = finite and bool(parameter.grad.isfinite().all())
-    return finite or not skips
+    for weight in _weights(net):
+        if weight.grad is not None:
+            weight.grad = (weight.grad * scale).half().float() / scale
+            finite = finite and bool(weight.grad.isfinite().all())
+    return finite
+
+
+class NearTheLimit:
+    """Half precision with a scale that the first batch just bears, and that never falls.
+
+    Steps that overflow are seen, and the optimizer leaves them out, as under a ``GradScaler``: Inf comes and goes.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.scale = 0.0
+
+    def __call__(self) -> None:
+        net, optimizer = self.training.net, self.training.optimizer
+        if not self.scale:
+            largest = max(float(one.grad.abs().max()) for one in _weights(net) if one.grad is not None)
+            self.scale = LARGEST_HALF / largest
+        finite = _through_half(net, self.scale)
+        optimizer.found_inf = torch.tensor(0.0 if finite else 1.0)  # type: ignore[attr-defined]
 
 
 def _detached_layer(training: Training) -> None:

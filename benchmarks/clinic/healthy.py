@@ -13,7 +13,7 @@ LONG = 20_000
 
 
 def _sgd(recipe: Recipe) -> Recipe:
-    return recipe._replace(optimizer="sgd", lr=0.05, momentum=0.9, weight_decay=1e-4)
+    return recipe._replace(optimizer="sgd", lr=0.02, momentum=0.9, weight_decay=5e-4)
 
 
 def _adam(recipe: Recipe) -> Recipe:
@@ -41,7 +41,7 @@ HEALTHY: dict[str, Callable[[Recipe], Recipe]] = {
     "healthy-sgd": _sgd,
     "healthy-adam": _adam,
     "healthy-adamw": _adamw,
-    "healthy-tiny-batch": lambda recipe: recipe._replace(batch=2, lr=recipe.lr / 4),
+    "healthy-tiny-batch": lambda recipe: recipe._replace(batch=2, lr=recipe.lr * 2 / recipe.batch),
     "healthy-long": lambda recipe: recipe._replace(steps=LONG),
     NUDGED: lambda recipe: recipe,
 }

@@ -15,7 +15,7 @@ from benchmarks.clinic.faults import FAULTS, SEEDS, held_out, nudge
 from benchmarks.clinic.healthy import HEALTHY, NUDGED, TWIN, seeds
 from benchmarks.clinic.runs import load, path_of, save, save_truths
 from benchmarks.clinic.training import Training
-from benchmarks.clinic.truth import Truth, shown
+from benchmarks.clinic.truth import Truth, harm, shown
 from benchmarks.clinic.wards import WARDS
 from gradmidi.recording import Recording
 
@@ -33,6 +33,11 @@ class Order(NamedTuple):
     def name(self) -> str:
         """What the run is called."""
         return ".".join(map(str, self))
+
+    @property
+    def twin(self) -> Order:
+        """The healthy run that it is compared with."""
+        return self._replace(kind=TWIN)
 
 
 def orders() -> list[Order]:
@@ -56,7 +61,8 @@ def perform(order: Order) -> Recording:
 def make(folder: Path, jobs: int, only: str) -> None:
     """Make what is missing, say how far it is, and judge what is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [order for order in orders() if fnmatchcase(order.name, only)]
+    named = [order for order in orders() if fnmatchcase(order.name, only)]
+    wanted = list(dict.fromkeys([*(order.twin for order in named), *named]))
     missing = [order for order in wanted if not path_of(folder, order.name).exists()]
     print(f"{len(wanted)} runs, {len(wanted) - len(missing)} of them are there", file=sys.stderr)
     begun = time.monotonic()
@@ -76,13 +82,17 @@ def judge(folder: Path) -> None:
 def _truths(folder: Path) -> Iterator[tuple[str, Truth]]:
     for order in orders():
         fault, path = FAULTS.get(order.kind), path_of(folder, order.name)
-        twin = path_of(folder, order._replace(kind=TWIN).name)
+        twin = path_of(folder, order.twin.name)
         if not path.exists() or not twin.exists():
             continue
         onset = fault.onset(order.arch, order.seed) if fault else None
         layers = fault.layers(WARDS[order.arch]) if fault else ()
-        ways = shown(load(path), load(twin), onset) if onset is not None else {}
-        yield order.name, Truth(*order, onset, layers, ways, held_out(*order))
+        healthy = Truth(*order, onset, layers, {}, held_out(*order))
+        yield order.name, healthy if onset is None else _compared(healthy, load(path), load(twin), onset)
+
+
+def _compared(truth: Truth, run: Recording, twin: Recording, onset: int) -> Truth:
+    return truth._replace(shown=shown(run, twin, onset), harm=harm(run, twin))
 
 
 def _make(folder: Path, order: Order) -> str:

@@ -38,8 +38,7 @@ class Training:
         reduction: of the loss, ``"mean"`` or ``"sum"``.
         on_batch: what each batch goes through.
         on_inputs: what the numbers that the net is fed go through: the batch's, or, of text, their embedding.
-        after_backward: called in order between the backward pass and the optimizer's step; a step is left out if one
-            of them returns False.
+        after_backward: called in order between the backward pass and the optimizer's step.
     """
 
     def __init__(self, ward: Ward, recipe: Recipe, seed: int) -> None:
@@ -128,9 +127,9 @@ class Training:
         if self.clears:
             self.optimizer.zero_grad()
         log(self.data.loss(self.net(inputs), batch.targets, reduction=self.reduction)).backward()
-        allowed = [call() is not False for call in self.after_backward]  # each of them is called
-        if all(allowed):
-            self.optimizer.step()
+        for call in self.after_backward:
+            call()
+        self.optimizer.step()
         self.factor *= self.growth
         self.step += 1
 

@@ -41,6 +41,8 @@ class Truth(NamedTuple):
         layers: those that are meant by the fault; none where it is the whole net.
         shown: the first step at which each way of showing is seen, by a name in :data:`WAYS`.
         held_out: whether rules may not be tuned on this run.
+        harm: the median loss of the last 50 steps, divided by the twin's of the same steps; Inf where it is not finite,
+            1 in a healthy run. A fault can show without doing harm, as a missing warm-up that turned out well.
     """
 
     arch: str
@@ -50,6 +52,7 @@ class Truth(NamedTuple):
     layers: tuple[str, ...]
     shown: Mapping[str, int]
     held_out: bool
+    harm: float = 1.0
 
     @property
     def healthy(self) -> bool:
@@ -107,6 +110,13 @@ def shown(run: Recording, twin: Recording, onset: int) -> dict[str, int]:
         "loss-flat": _flat(_log(loss), _log(usual_loss)),
     }
     return {way: onset + int(np.argmax(mask.any(axis=1))) for way, mask in ways.items() if mask.any()}
+
+
+def harm(run: Recording, twin: Recording) -> float:
+    """The median loss of a run's last steps, divided by the twin's of the same steps; Inf if it is not finite."""
+    last = slice(max(0, len(run) - FLAT_WINDOW), len(run))
+    ours, usual = (float(np.median(one.metrics["loss"][last])) for one in (run, twin))
+    return ours / usual if np.isfinite(ours) else np.inf
 
 
 def _log(values: Floats) -> Floats:

@@ -77,7 +77,7 @@ WARDS = {
             data.small_digits,
             Recipe("sgd", lr=0.05, momentum=0.9, weight_decay=1e-4, batch=16),
             hidden=("norm0", "block1.norm1", "block2.norm1"),
-            dying=("block2.norm1", ("block2.conv1", "block2.norm1", "block2.conv2")),
+            dying=("block2.norm1", ("block2.conv1", "block2.norm1", "block2.conv2", "block2.norm2")),
             cut=("block1.norm2", _BLOCK1),
             frozen="block2.conv1",
             healthy_loss=0.4,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.clinic.truth import WAYS, Truth, shown
+from benchmarks.clinic.truth import WAYS, Truth, harm, shown
 from gradmidi.recording import Recording
 
 STEPS, ONSET, BEGIN = 300, 100, 140  # BEGIN: where the made-up fault can first be seen
@@ -81,6 +81,12 @@ def test_a_spike_at_the_onset_is_measured_against_the_steps_before():
         norms[ONSET, 0] *= 100
 
     assert shown(made(change), made(), ONSET) == {"spike": ONSET}
+
+
+def test_harm_is_how_much_higher_the_loss_ends():
+    assert harm(made(put("loss", lambda x: x * 6, slice(250, None))), made()) == pytest.approx(6)
+    assert harm(made(put("loss", np.nan, slice(270, None))), made()) == np.inf
+    assert harm(made()[:200], made()) == 1
 
 
 def test_a_truth_tells_its_first_step():
