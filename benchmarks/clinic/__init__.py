@@ -1,5 +1,5 @@
 """The clinic: small trainings whose faults are true by construction, for finding and testing rules that spot them.
 
-``python -m benchmarks.clinic make --out DIR`` makes the recordings; :func:`benchmarks.clinic.runs.load_runs` reads
+``python -m benchmarks.clinic make --data DIR`` makes the recordings; :func:`benchmarks.clinic.runs.load_runs` reads
 them.
 """

@@ -38,7 +38,7 @@ def load_runs(folder: str | Path, only: str = "*") -> Iterator[Run]:
     """The runs in a folder that were made and judged, one at a time, in the order of their names.
 
     Args:
-        folder: made by ``python -m benchmarks.clinic make --out FOLDER``.
+        folder: made by ``python -m benchmarks.clinic make --data FOLDER``.
         only: a glob that a run's name has to match, such as ``"lstm.*"``.
 
     Raises:
@@ -59,7 +59,7 @@ def load_truths(folder: Path) -> dict[str, Truth]:
         rows = json.loads((folder / TRUTHS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
-            f"{folder} holds no {TRUTHS}; make the clinic with: python -m benchmarks.clinic make --out {folder}"
+            f"{folder} holds no {TRUTHS}; make the clinic with: python -m benchmarks.clinic make --data {folder}"
         ) from None
     return {name: Truth(**{**row, "layers": tuple(row["layers"])}) for name, row in rows.items()}
 

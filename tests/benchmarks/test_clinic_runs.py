@@ -11,14 +11,14 @@ import pytest
 from benchmarks.clinic.healthy import HEALTHY
 from benchmarks.clinic.making import orders
 from benchmarks.clinic.runs import load, load_runs, save
-from benchmarks.clinic.sample import SAMPLE
+from benchmarks.clinic.sample import SAMPLE, SAMPLE_FOLDER
 from benchmarks.clinic.training import Training
 from benchmarks.clinic.truth import WAYS, shown
 from benchmarks.clinic.wards import WARDS
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 
-FOLDER = Path(__file__).parent / "clinic_sample"
+FOLDER = SAMPLE_FOLDER
 ROOT = Path(__file__).parents[2]
 
 
@@ -94,7 +94,7 @@ def test_a_healthy_net_of_each_architecture_learns(arch):
 
 @pytest.mark.slow
 def test_a_part_is_made_once_and_judged(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.clinic", "make", "--out", str(tmp_path), "--only", "mlp.nan-input.1"]
+    command = [sys.executable, "-m", "benchmarks.clinic", "make", "--data", str(tmp_path), "--only", "mlp.nan-input.1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for there in (0, 2):
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
