@@ -14,7 +14,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from gradmidi.recording import Recording
-from tests.warm import WarmPython
+from tests.warm import start_python
 
 # Machines that run several things at once are slow now and then.
 settings.register_profile("gradmidi", deadline=None)
@@ -94,7 +94,7 @@ def pitch_of():
 @pytest.fixture(scope="session")
 def warm_python():
     """Processes that need not import torch; see :mod:`tests.warm`."""
-    python = WarmPython()
+    python = start_python()
     yield python
     python.close()
 

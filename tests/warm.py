@@ -87,6 +87,21 @@ class WarmPython:
             raise subprocess.TimeoutExpired(list(start.words), timeout) from None
 
 
+class ColdPython:
+    """The same where forks are not safe or do not exist: a new Python each time."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def run(self, words: Sequence[str], cwd: Path, **options: Any) -> subprocess.CompletedProcess[Any]:
+        usual = {"capture_output": True, "text": True, "timeout": 300, "check": False}
+        return subprocess.run([sys.executable, *words], cwd=cwd, **usual | options)
+
+
+def start_python() -> WarmPython | ColdPython:
+    return WarmPython() if sys.platform == "linux" else ColdPython()
+
+
 def _all_of(file: IO[bytes], text: bool) -> str | bytes:
     file.seek(0)
     said = file.read()

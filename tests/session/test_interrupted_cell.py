@@ -13,7 +13,7 @@ import pytest
 
 from gradmidi.recording import Recording
 from tests.session.test_forked_child import ENVIRONMENT
-from tests.warm import WarmPython
+from tests.warm import ColdPython, WarmPython
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ if True:
 """
 
 
-def interrupted(python: WarmPython, folder: Path, cell: str, **options: object) -> list[list[float]]:
+def interrupted(python: WarmPython | ColdPython, folder: Path, cell: str, **options: object) -> list[list[float]]:
     """Run the cell again and again; the norms of the steps that were made."""
     words = ["-c", NOTEBOOK, str(RUNS), textwrap.dedent(cell), json.dumps(options)]
     done = python.run(words, cwd=folder, env=ENVIRONMENT)
