@@ -511,3 +511,18 @@ def test_notices_go_through_warnings_and_never_stop_anybody(tmp_path):
         warnings.simplefilter("error")
         listened(path=tmp_path / "norms.csv")
     assert (tmp_path / "norms.2.csv").exists()
+
+
+@pytest.mark.parametrize(("earlier", "later"), [("a b", "a\nb"), ("a\nb", "a b"), ("a\tb", "a\nb"), ("a\nb", "a\tb")])
+def test_layers_of_one_column_name_are_still_different_layers(earlier, later, tmp_path):
+    """The file calls both columns ``a b``; only its first lines say which name it stands for."""
+    path = tmp_path / "norms.csv"
+    with RecordingWriter(path, [earlier]) as writer:
+        writer.append(Row.of(0, [1.0]))
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="cannot be appended to"):
+        RecordingWriter(path, [later], existing="append")
+    assert path.read_bytes() == before
+    with RecordingWriter(path, [earlier], existing="append") as writer:
+        writer.append(Row.of(1, [2.0]))
+    assert Recording.load(path).layers == (earlier,)

@@ -1,5 +1,6 @@
 """The recording's file: exact numbers, plain CSV, errors that name the place, writers that are killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -236,11 +237,13 @@ def test_a_full_disk_leaves_whole_lines(tmp_path):
         f"w = RecordingWriter({str(path)!r}, ['a', 'b'])\n"
         "try:\n"
         "    for i in range(10000): w.append(Row.of(i, [i / 3, i / 7]))\n"
-        "except OSError: print('refused', i)\n"
+        "except OSError as error: print('refused', i, error.errno, w._file.tell())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("refused")
-    assert len(Recording.load(path)) == int(done.stdout.split()[1])
+    said, rows, number, position = done.stdout.split()
+    assert (said, int(number)) == ("refused", errno.ENOSPC)
+    assert len(Recording.load(path)) == int(rows)
+    assert path.stat().st_size == int(position), "the next line would follow the last whole one"
 
 
 def test_save_leaves_nothing_half_written(healthy, tmp_path):
