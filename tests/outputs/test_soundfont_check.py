@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,9 @@ def font(
 ) -> bytes:
     """A SoundFont of one preset; what is played is the last instrument, and by each of its zones the last sample."""
     count = instruments * zones
+    of_zone = modulators if isinstance(modulators, tuple) else (0,) * (count - 1) + (modulators,)
+    sums = [0, *accumulate(of_zone)]
+    modulators = sums[-1]
     words, doubles = struct.Struct("<HH").pack, struct.Struct("<IIIIIBbHH").pack
     name = bytes(20)
     ends = ends or [len(data) if kind == PACKED else len(data) // 2] * samples
@@ -56,7 +60,7 @@ def font(
         b"pmod": bytes(10),
         b"pgen": words(INSTRUMENT, instruments - 1) * preset_zones + bytes(4),
         b"inst": b"".join(name + struct.pack("<H", i * zones) for i in range(instruments + 1)),
-        b"ibag": b"".join(words(i, 0) for i in range(count)) + words(count, modulators),
+        b"ibag": b"".join(words(i, sums[i]) for i in range(count + 1)),
         b"imod": b"".join(struct.pack("<HHhHH", 0x502, 48, i % 30_000, 0, 0) for i in range(modulators)) + bytes(10),
         b"igen": words(SAMPLE, samples - 1 if plays is None else plays) * count + bytes(4),
         b"shdr": b"".join(
@@ -134,7 +138,12 @@ EDGES: dict[str, tuple[dict, dict, str]] = {
         {"preset_zones": 24_999, "instruments": 20_001, "samples": 2},  # 24,999 · 20,000 + 20,001 · 1
         "minutes",
     ),
-    "1,000,000,000 comparisons": ({"modulators": 31_622}, {"modulators": 31_623}, "minutes"),
+    # 31,622² + 221² + 16² + 4² + 3 are 10⁹.
+    "1,000,000,000 comparisons": (
+        {"zones": 7, "modulators": (31_622, 221, 16, 4, 1, 1, 1)},
+        {"zones": 8, "modulators": (31_622, 221, 16, 4, 1, 1, 1, 1)},
+        "minutes",
+    ),
     "400,000 pages": (
         {"data": pages(16_012), "ends": [27 * (16_012 - i) for i in range(25)], "samples": 25, "kind": PACKED},
         {"data": pages(28_578), "ends": [27 * (28_578 - i) for i in range(14)], "samples": 14, "kind": PACKED},
