@@ -99,6 +99,13 @@ def equivalents() -> dict[tuple[str, str, str], str]:
     }
 
 
+def outdated() -> list[tuple[str, str]]:
+    """File and line of the entries whose line is not in the file any more, so that it must be judged again."""
+    table: dict[str, list[dict[str, Any]]] = tomllib.loads(EQUIVALENT.read_text())
+    code = {file: " ".join(map(_code, Path(file).read_text().splitlines())) for file in table if Path(file).is_file()}
+    return [(file, entry["line"]) for file in table for entry in table[file] if entry["line"] not in code.get(file, "")]
+
+
 def statement_lines(source: str, line: int) -> range:
     """The lines of the innermost statement that ``line`` belongs to, without the statements within it."""
     holding = [
