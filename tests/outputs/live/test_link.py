@@ -12,7 +12,8 @@ from tests.outputs.live.simulated import SimulatedTime
 pytestmark = pytest.mark.slow
 
 PATIENCE = 10.0  # s
-FRAMES = pack(0.0, KEEP, b"\xb0\x4a\x01") * 1000
+FRAME = pack(0.0, KEEP, b"\xb0\x4a\x01")
+FRAMES = FRAME * 1000
 
 
 @pytest.fixture
@@ -21,15 +22,28 @@ def time():
 
 
 @pytest.fixture
-def held(time, tmp_path):
-    """A link to a player that does not read, filled until it has to keep frames for it."""
-    link = Link(f"file:{tmp_path / 'sent.txt'}", backend=None, soundfont=None, max_rate=800, time=time)
-    link._process.send_signal(signal.SIGSTOP)
+def hold(time, tmp_path):
+    """Call for a link to a player that does not read."""
+    made = []
+
+    def make():
+        made.append(Link(f"file:{tmp_path / str(len(made))}", backend=None, soundfont=None, max_rate=800, time=time))
+        made[-1]._process.send_signal(signal.SIGSTOP)
+        return made[-1]
+
+    yield make
+    for link in made:
+        link._process.kill()
+        link.close(0.0)
+
+
+@pytest.fixture
+def held(hold):
+    """One that is filled until it has to keep frames for its player."""
+    link = hold()
     while link.ready():
         assert link.send(FRAMES)
-    yield link
-    link._process.kill()
-    link.close(0.0)
+    return link
 
 
 def test_a_player_that_accepts_nothing_for_ten_seconds_is_given_up(held, time):
@@ -50,6 +64,22 @@ def test_the_ten_seconds_begin_anew_with_each_byte_that_is_accepted(held, time):
     held._process.send_signal(signal.SIGSTOP)
     time.sleep(0.9 * PATIENCE)
     assert not held.ready() and held.failure == ""
+
+
+def test_the_ten_seconds_begin_with_what_is_not_accepted_not_with_a_rest_of_the_music(hold, time):
+    """The pipe is full and nothing waits: what comes after a long rest has ten seconds like anything."""
+    full, count = hold(), 0
+    while full.ready():
+        full.send(FRAME)
+        count += 1
+    link = hold()
+    for _ in range(count - 1):
+        link.send(FRAME)
+    assert link.ready()
+    time.sleep(2 * PATIENCE)
+    assert link.ready()
+    link.send(FRAME)
+    assert not link.ready() and link.failure == ""
 
 
 def test_frames_beyond_the_backlog_are_refused_whole(held):
