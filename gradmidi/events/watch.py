@@ -41,6 +41,7 @@ class Watch:
         self._begun: Rows | None = None  # the rows of the bin that is not complete
         self._steps = np.empty(0, dtype=np.int64)  # of the newest rows, from number _steps_from on
         self._steps_from = 0
+        self._first_step = 0  # of the whole run, with which some evidence begins
         self._since: dict[tuple[str, int], int] = {}  # optimizer step of the rows at which something began
         self._onsets: dict[Found, Event] = {}
 
@@ -71,6 +72,8 @@ class Watch:
         if not len(rows):
             return []
         first = self._rows
+        if not first:
+            self._first_step = int(rows.steps[0])
         kept = self._steps[-LOOK_BACK:]
         self._steps, self._steps_from = np.concatenate([kept, rows.steps]), first - len(kept)
         new = Rows.of(rows)
@@ -114,14 +117,17 @@ class Watch:
                     yield from group.close(bins, i, origin + (i + 1) * BIN - 1)
         self._begun = rows.part(count * BIN, len(rows.steps))
 
+    def _step_of(self, row: int) -> int:
+        return int(self._steps[row - self._steps_from]) if row else self._first_step
+
     def _event(self, found: Found) -> Event:
         if found.phase == ONSET:
-            since = self._since[found.kind, found.since] = int(self._steps[found.since - self._steps_from])
+            since = self._since[found.kind, found.since] = self._step_of(found.since)
         else:
             since = self._since[found.kind, found.since]
         layer = found.layers[0] if found.layers else None
         where = where_of(found.layers, self._names, found.kind)
-        step = int(self._steps[found.row - self._steps_from])
+        step = self._step_of(found.row)
         event = Event(
             found.row,
             layer,
