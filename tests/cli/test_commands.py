@@ -32,7 +32,7 @@ def test_render_makes_what_is_asked(norms, run_cli, tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert {path.name for path in tmp_path.iterdir()} == {"norms.csv", "a.mid", "a.flac", "s.wav", "p.svg"}
-    assert result["anomalies"] == {"explosion": 1, "inf": 1, "nan": 1, "zero": 1}
+    assert result["anomalies"] == {"spike": 1, "inf": 1, "nan": 1, "zero": 1}
     assert [item["kind"] for item in result["files"]] == ["MIDI", "sound", "sine", "picture"]
     assert (tmp_path / "p.svg").read_text().startswith("<?xml")
 
