@@ -42,9 +42,9 @@ class Found(NamedTuple):
 
     Attributes:
         run: it.
-        alarm: the first one at or after the onset, None if the rule has missed the fault.
-        fits: whether an alarm from then on is of a kind that fits a way in which the fault shows.
-        kinds: of all alarms from then on, in order, each once.
+        alarm: that begins the first event at or after the onset, None if the rule has missed the fault.
+        fits: whether it was found, and an alarm after the onset is of a kind that fits a way in which the fault shows.
+        kinds: of all alarms after the onset, in order, each once; none if it was missed.
     """
 
     run: Run
@@ -119,30 +119,36 @@ def ours(recording: Recording) -> list[Alarm]:
     ]
 
 
-def judged(rule: Rule, runs: Iterable[Run], merges: bool = True) -> Verdict:
-    """Run a rule on each run.
+def judged(rule: Rule, runs: Sequence[Run], merges: bool = True) -> Verdict:
+    """Run a rule on each run and judge what it says: see :func:`judged_alarms`."""
+    return judged_alarms([rule(run.recording) for run in runs], runs, merges)
 
-    Rows before an onset are those of the healthy twin with the same seed, bit for bit, so a stretch and the false
-    events in it count once, however many runs begin with it. What a rule says after the onset of a fault that
-    does not show counts for nothing.
+
+def judged_alarms(alarms: Iterable[Sequence[Alarm]], runs: Iterable[Run], merges: bool = True) -> Verdict:
+    """Compare what a rule has said about each run with the truth.
+
+    A fault counts as found if an event begins at or after its onset: what a rule has been saying all along does not
+    count. Rows before an onset are those of the healthy
+    twin with the same seed, bit for bit, so a stretch and the false events in it count once, however many runs begin
+    with it. What a rule says after the onset of a fault that does not show counts for nothing.
 
     Args:
-        rule: it sees the recording only.
+        alarms: of each run, in any order.
         runs: with truth.
         merges: whether alarms of the rule that are close together are one event, see :data:`EPISODE`.
     """
     found: list[Found] = []
     stretches: dict[str, tuple[int, str, list[Alarm]]] = {}
-    for run in runs:
-        truth, alarms = run.truth, sorted(rule(run.recording), key=lambda alarm: alarm.row)
+    for said, run in zip(alarms, runs, strict=True):
+        truth, ordered = run.truth, sorted(said, key=lambda alarm: alarm.row)
         healthy = len(run.recording) if truth.onset is None else truth.onset
+        begun = episodes(ordered) if merges else ordered
         if truth.shows:
-            found.append(_found(run, [alarm for alarm in alarms if alarm.row >= healthy]))
+            found.append(_found(run, *([one for one in part if one.row >= healthy] for part in (begun, ordered))))
         stretch = f"{truth.arch}.{'healthy' if truth.onset is not None else truth.fault}.{truth.seed}"
         if healthy > stretches.get(stretch, (0,))[0]:
-            before = [alarm for alarm in alarms if alarm.row < healthy]
-            stretches[stretch] = healthy, run.name, episodes(before) if merges else before
-    false = [FalseEvent(name, alarm) for _, name, alarms in stretches.values() for alarm in alarms]
+            stretches[stretch] = healthy, run.name, [alarm for alarm in begun if alarm.row < healthy]
+    false = [FalseEvent(name, alarm) for _, name, before in stretches.values() for alarm in before]
     return Verdict(found, false, sum(steps for steps, _, _ in stretches.values()))
 
 
@@ -158,7 +164,7 @@ def share(of: Iterable[bool]) -> float:
     return sum(listed) / len(listed) if listed else float("nan")
 
 
-def _found(run: Run, alarms: list[Alarm]) -> Found:
-    kinds = tuple(dict.fromkeys(alarm.kind for alarm in alarms))
+def _found(run: Run, begun: Sequence[Alarm], said: Sequence[Alarm]) -> Found:
+    kinds = tuple(dict.fromkeys(alarm.kind for alarm in said)) if begun else ()
     fitting = set().union(*(FITTING[way] for way in run.truth.ways))
-    return Found(run, alarms[0] if alarms else None, bool(fitting & set(kinds)), kinds)
+    return Found(run, begun[0] if begun else None, bool(fitting & set(kinds)), kinds)
