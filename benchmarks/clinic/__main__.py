@@ -4,7 +4,8 @@ python -m benchmarks.clinic make --data DIR [--jobs 2] [--only 'lstm.*']
 python -m benchmarks.clinic truths --data DIR          compare the faulty runs with their twins again
 python -m benchmarks.clinic table --data DIR
 python -m benchmarks.clinic sample --data DIR          copy the few runs that tests use into the repository
-python -m benchmarks.clinic judge --data DIR [--held-out] [--list] [--only 'mlp.*']
+python -m benchmarks.clinic judge --data DIR [--held-out] [--list] [--only 'mlp.*']            our events
+python -m benchmarks.clinic judge --data DIR --rules all [--csv FILE]      published rules beside them, on both halves
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def main() -> None:
     parser.add_argument("--only", default="*", metavar="GLOB", help="only the runs whose name matches")
     parser.add_argument("--held-out", action="store_true", help="judge on the half that no rule was tuned on")
     parser.add_argument("--list", action="store_true", help="name each fault that was missed and each false event")
+    parser.add_argument("--rules", default="ours", help="rules to judge: ours, all, or names of published ones: a,b,c")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write each rule at each threshold")
     options = parser.parse_args()
     COMMANDS[options.what](options)
 
@@ -54,11 +57,20 @@ def _sample(options: argparse.Namespace) -> None:
 
 
 def _judge(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.comparison import compare
     from benchmarks.clinic.judge import judged, ours
-    from benchmarks.clinic.runs import load_runs
+    from benchmarks.clinic.published import RULES
+    from benchmarks.clinic.runs import Run, load_runs
     from benchmarks.clinic.verdicts import by_fault, false_events, missed, summary
 
-    runs = [run for run in load_runs(options.data, options.only) if run.truth.held_out == options.held_out]
+    halves: dict[bool, list[Run]] = {False: [], True: []}
+    for run in load_runs(options.data, options.only):
+        halves[run.truth.held_out].append(run)
+    if options.rules != "ours":
+        names = list(RULES) if options.rules == "all" else options.rules.split(",")
+        print(compare(names, halves[False], halves[True], options.csv))
+        return
+    runs = halves[options.held_out]
     verdict = judged(ours, runs, merges=False)
     print(by_fault(verdict), summary(verdict), sep="\n\n")
     if options.list:

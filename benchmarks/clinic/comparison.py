@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from math import nan
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.clinic.faults import FAULTS
-from benchmarks.clinic.judge import Verdict, judged, judged_alarms, ours
+from benchmarks.clinic.judge import Verdict, judged, ours
 from benchmarks.clinic.published import RULES, not_finite
 from benchmarks.clinic.runs import Run
 from benchmarks.clinic.verdicts import markdown
+from gradmidi.errors import InputError
 
 FACTORS = np.geomspace(0.5, 1024, 23)  # of the published threshold, among which the one at equal false events is chosen
 COLUMNS = (
@@ -53,9 +56,8 @@ def judged_ours(runs: Sequence[Run]) -> Judged:
 
 def judged_at(name: str, threshold: float, runs: Sequence[Run]) -> Judged:
     """A published rule; alarms that are close together count once."""
-    said = [RULES[name].rule(run.recording, threshold) for run in runs]
-    checked = [[*one, *not_finite(run.recording)] for one, run in zip(said, runs, strict=True)]
-    return Judged(name, threshold, judged_alarms(said, runs), judged_alarms(checked, runs))
+    alone = judged(partial(RULES[name].rule, threshold=threshold), runs)
+    return Judged(name, threshold, alone, alone.or_else(judged(not_finite, runs)))
 
 
 def as_published(names: Sequence[str], runs: Sequence[Run]) -> list[Judged]:
@@ -105,6 +107,44 @@ def faults_table(judges: Sequence[Judged]) -> str:
             found = [sum(one.alarm is not None for one in part.found) for part in parts]
             rows.append([fault, f"{len(parts[0].found)}", *map(str, found)])
     return markdown(["fault", "show", *(one.title for one in judges)], rows)
+
+
+def compare(names: Sequence[str], tuning: Sequence[Run], held_out: Sequence[Run], path: Path | None) -> str:
+    """Tables for the held-out half, and for the half on which rules and thresholds were chosen.
+
+    Args:
+        names: in :data:`benchmarks.clinic.published.RULES`.
+        tuning: each rule has the threshold with which it finds most of these with at most as many false events as ours.
+        held_out: on which it is then judged with that threshold.
+        path: where all points are written as CSV.
+
+    Raises:
+        InputError: there is no such rule.
+    """
+    for name in names:
+        if name not in RULES:
+            raise InputError(f"{name!r} is not a published rule; there are {', '.join(RULES)}")
+    our_tuning, our_held_out = judged_ours(tuning), judged_ours(held_out)
+    curves = {name: curve(name, tuning) for name in names}
+    chosen = {name: at_most(our_tuning.checked.false_rate, points) for name, points in curves.items()}
+    equal_tuning = [our_tuning, *(point for point in chosen.values() if point)]
+    equal = [our_held_out, *(judged_at(point.name, point.threshold, held_out) for point in equal_tuning[1:])]
+    published = [our_held_out, *as_published(names, held_out)]
+    if path:
+        points = [our_tuning, *chain.from_iterable(curves.values())]
+        save_csv(path, [("tuning", points), ("held-out", [*published, *equal[1:]])])
+    loud = [RULES[name].title for name, point in chosen.items() if point is None]
+    never = f"With no threshold so few false events: {', '.join(loud)}.\n" if loud else ""
+    parts = {
+        "Held-out half, at equal false events (thresholds chosen on the other half)": rules_table(equal)
+        + "\n\n"
+        + never,
+        "Held-out half, faults found, at equal false events": faults_table(equal),
+        "Held-out half, thresholds as published": rules_table(published),
+        "Tuning half, at equal false events": rules_table(equal_tuning),
+        "Tuning half, thresholds as published": rules_table([our_tuning, *as_published(names, tuning)]),
+    }
+    return "\n\n".join(f"### {title}\n\n{table.rstrip()}" for title, table in parts.items())
 
 
 def save_csv(path: Path, halves: Sequence[tuple[str, Sequence[Judged]]]) -> None:

@@ -102,6 +102,11 @@ class Verdict(NamedTuple):
         ]
         return Verdict(there, [], 0)
 
+    def or_else(self, other: Verdict) -> Verdict:
+        """What is known of using two rules beside each other, this and another that was run on the same runs."""
+        found = [_earlier(*pair) for pair in zip(self.found, other.found, strict=True)]
+        return Verdict(found, [*self.false, *other.false], self.steps)
+
     def delays(self, from_shown: bool = False) -> tuple[float, float]:
         """Median and 90 % of the delays of what was found, in steps; nan if there is nothing."""
         taken = [one.delay_from_shown if from_shown else one.delay for one in self.found if one.alarm is not None]
@@ -119,13 +124,8 @@ def ours(recording: Recording) -> list[Alarm]:
     ]
 
 
-def judged(rule: Rule, runs: Sequence[Run], merges: bool = True) -> Verdict:
-    """Run a rule on each run and judge what it says: see :func:`judged_alarms`."""
-    return judged_alarms([rule(run.recording) for run in runs], runs, merges)
-
-
-def judged_alarms(alarms: Iterable[Sequence[Alarm]], runs: Iterable[Run], merges: bool = True) -> Verdict:
-    """Compare what a rule has said about each run with the truth.
+def judged(rule: Rule, runs: Iterable[Run], merges: bool = True) -> Verdict:
+    """Run a rule on each run and compare what it says with the truth.
 
     A fault counts as found if an event begins at or after its onset: what a rule has been saying all along does not
     count. Rows before an onset are those of the healthy
@@ -133,14 +133,14 @@ def judged_alarms(alarms: Iterable[Sequence[Alarm]], runs: Iterable[Run], merges
     with it. What a rule says after the onset of a fault that does not show counts for nothing.
 
     Args:
-        alarms: of each run, in any order.
+        rule: it sees the recording only.
         runs: with truth.
         merges: whether alarms of the rule that are close together are one event, see :data:`EPISODE`.
     """
     found: list[Found] = []
     stretches: dict[str, tuple[int, str, list[Alarm]]] = {}
-    for said, run in zip(alarms, runs, strict=True):
-        truth, ordered = run.truth, sorted(said, key=lambda alarm: alarm.row)
+    for run in runs:
+        truth, ordered = run.truth, sorted(rule(run.recording), key=lambda alarm: alarm.row)
         healthy = len(run.recording) if truth.onset is None else truth.onset
         begun = episodes(ordered) if merges else ordered
         if truth.shows:
@@ -162,6 +162,12 @@ def share(of: Iterable[bool]) -> float:
     """The share of True; nan of nothing."""
     listed = list(of)
     return sum(listed) / len(listed) if listed else float("nan")
+
+
+def _earlier(one: Found, other: Found) -> Found:
+    if one.alarm is None or (other.alarm is not None and other.alarm.row < one.alarm.row):
+        one, other = other, one
+    return one._replace(fits=one.fits or other.fits, kinds=tuple(dict.fromkeys((*one.kinds, *other.kinds))))
 
 
 def _found(run: Run, begun: Sequence[Alarm], said: Sequence[Alarm]) -> Found:
