@@ -6,7 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.clinic.faults import FAULTS, held_out
-from benchmarks.clinic.runs import load_truths
+from benchmarks.clinic.healthy import NUDGED, TWIN
+from benchmarks.clinic.runs import load, load_runs, load_truths, path_of
+from benchmarks.clinic.truth import shown
 from benchmarks.clinic.wards import WARDS
 
 TUNED = "mlp"  # an architecture of which only the kinds that are held out are
@@ -26,4 +28,12 @@ def table(folder: Path) -> str:
         told = ", ".join(f"{way} {count}" for way, count in ways.most_common())
         mark = " (held out)" if held_out(TUNED, kind, 0) else ""
         lines.append(f"| {kind}{mark} | {' | '.join(cells)} | {told} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", chaos(folder)])
+
+
+def chaos(folder: Path) -> str:
+    """How many harmless runs, whose weights differ from their twin's by a hundred-thousandth, would show as faults."""
+    nudged = list(load_runs(folder, f"*.{NUDGED}.*"))
+    twins = [load(path_of(folder, f"{run.truth.arch}.{TWIN}.{run.truth.seed}")) for run in nudged]
+    seen = sum(bool(shown(run.recording, twin, 0)) for run, twin in zip(nudged, twins, strict=True))
+    return f"Nudged twins, in which nothing is wrong, that would show: {seen} of {len(nudged)}."

@@ -123,6 +123,33 @@ def test_without_zero_grad_the_gradient_is_the_sum_of_this_and_the_last_one():
     torch.testing.assert_close(wrong.net.fc1.weight.grad, plain.net.fc1.weight.grad + last)
 
 
+def test_bad_initial_weights_are_ten_times_as_large_and_biases_are_not():
+    training, plain = (Training(WARDS["mlp"], WARDS["mlp"].recipe, 0) for _ in range(2))
+    FAULTS["bad-init"].change(training)
+    torch.testing.assert_close(training.net.fc3.weight, 10 * plain.net.fc3.weight)
+    assert torch.equal(training.net.fc3.bias, plain.net.fc3.bias)
+
+
+def test_saturating_layers_leave_no_room_between_0_and_1():
+    training = at_the_onset("mlp", "saturating")
+    before, fc2 = torch.randn(4, 64), training.net.fc2
+    torch.testing.assert_close(fc2(before), torch.sigmoid(20 * (before @ fc2.weight.T + fc2.bias)))
+    lstm, plain = at_the_onset("lstm", "saturating"), at_the_onset("lstm", "lr-low")
+    torch.testing.assert_close(lstm.net.lstm2.weight_ih_l0, 30 * plain.net.lstm2.weight_ih_l0)
+
+
+@pytest.mark.parametrize(("arch", "place"), [("mlp", "fc1"), ("transformer", "blocks.0.norm1")])
+def test_an_input_that_is_not_normalised_is_255_times_as_large(arch, place):
+    inputs = []
+    for kind in ("unnormalised-input", "lr-low"):
+        training = Training(WARDS[arch], WARDS[arch].recipe, 0)
+        if arch == "transformer":
+            training.net.place.weight.data.zero_()  # which is added to the embedding
+        training.module(place).register_forward_hook(lambda module, args, output: inputs.append(args[0].detach()))
+        training.record(1, 0, FAULTS[kind].change)
+    torch.testing.assert_close(inputs[0], 255 * inputs[1])
+
+
 def test_one_poisoned_batch_is_ten_times_as_large_and_the_next_is_not():
     training = at_the_onset("mlp", "poisoned-batch")
     fed = []
