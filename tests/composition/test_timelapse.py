@@ -125,10 +125,12 @@ def test_events_are_those_of_the_full_run_whatever_the_chunks(sick, monkeypatch)
     assert len(full) > 5
     assert [(e.kind, e.layer, e.text) for e in time_lapse(sick, 200).events] == full
     whole = time_lapse(sick, 17)
-    monkeypatch.setattr(timelapse, "CHUNK_ROWS", 5)
-    parts = time_lapse(sick, 17)
-    assert parts.events == whole.events
-    assert np.array_equal(parts.recording.norms, whole.recording.norms, equal_nan=True)
+    for chunk in (5, 60, 130):  # one, five and eleven bins at a time
+        monkeypatch.setattr(timelapse, "CHUNK_ROWS", chunk)
+        parts = time_lapse(sick, 17)
+        assert parts.events == whole.events
+        assert parts.alarms.tolist() == whole.alarms.tolist()
+        assert np.array_equal(parts.recording.norms, whole.recording.norms, equal_nan=True)
 
 
 @pytest.mark.parametrize(("rows", "bins"), [(1000, 100), (1000, 3), (37, 37), (1000, 999)])
