@@ -526,3 +526,25 @@ def test_layers_of_one_column_name_are_still_different_layers(earlier, later, tm
     with RecordingWriter(path, [earlier], existing="append") as writer:
         writer.append(Row.of(1, [2.0]))
     assert Recording.load(path).layers == (earlier,)
+
+
+def test_two_new_recordings_at_once_are_two_files(tmp_path):
+    paths = tmp_path / "one.csv", tmp_path / "two.csv"
+    writers = [RecordingWriter(path, LAYERS) for path in paths]
+    for step in range(3):
+        for i, writer in enumerate(writers):
+            writer.append(Row.of(step, [i + 1.0, step + 0.5]))
+    for i, (path, writer) in enumerate(zip(paths, writers, strict=True)):
+        assert writer.notices == ()
+        writer.close()
+        assert Recording.load(path).norms.tolist() == [[i + 1, 0.5], [i + 1, 1.5], [i + 1, 2.5]]
+
+
+def test_a_file_that_was_removed_under_its_writer_can_be_begun_again(tmp_path):
+    path = tmp_path / "norms.csv"
+    earlier = RecordingWriter(path, LAYERS)
+    path.unlink()
+    with RecordingWriter(path, LAYERS) as writer:
+        writer.append(Row.of(0, [1.0, 2.0]))
+    assert len(Recording.load(path)) == 1
+    earlier.close()
