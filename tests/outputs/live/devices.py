@@ -14,7 +14,7 @@ import numpy as np
 from gradmidi.recording import Recording
 
 PERIOD = 2048  # frames; at 48 kHz 43 ms. A busy machine misses shorter periods, and what was in them is lost
-LIMIT = 30.0  # s that anything may take to appear: a busy machine loads torch for ten
+LIMIT = 60.0  # s that anything may take to appear: a busy machine loads torch for thirty
 
 
 class Heard(NamedTuple):

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-LIMIT = 30.0  # s that anything may take: a busy machine loads torch for ten
+LIMIT = 60.0  # s that anything may take: a busy machine loads torch for thirty
 PIECE = 1 << 16  # bytes
 ROOT = Path(__file__).parents[3]
 
