@@ -15,7 +15,7 @@ import soundfile
 from gradmidi.composition import compose
 from gradmidi.errors import InputError
 from gradmidi.outputs.fluid import Fluid
-from gradmidi.outputs.soundfont import find_soundfont, render_wav
+from gradmidi.outputs.soundfont import find_soundfont, is_soundfont, render_wav
 from gradmidi.outputs.soundfont_check import check_soundfont
 
 ROOT = Path(__file__).parents[2]
@@ -243,6 +243,19 @@ def test_a_font_without_samples_is_one(tmp_path):
 def test_a_table_has_whole_rows_and_at_least_one(size, refused):
     data = font().replace(chunk(b"imod", bytes(10)), b"imod" + struct.pack("<I", size) + bytes(max(size, 10)))
     assert f"its table imod has {size} bytes, which is not a number of rows" in refused(data)
+
+
+@pytest.mark.parametrize("part", ["RIFF", "sfbk", "LIST", "INFO", "sdta", "pdta", "smpl", "phdr", "igen", "shdr"])
+@pytest.mark.parametrize("letter", ["!", "~"])
+def test_every_part_has_its_name(part, letter, tmp_path):
+    """Another name before or behind it in the alphabet is not it."""
+    kind = PACKED if part == "smpl" else MONO
+    data = font(kind=kind, data=silence(1)).replace(part.encode(), letter.encode() + part[1:].encode(), 1)
+    (tmp_path / "x.sf2").write_bytes(data)
+    words = "does not begin as one does" if part in ("RIFF", "sfbk") else f"its part {part} is not where it should be"
+    with pytest.raises(InputError, match=words):
+        check_soundfont(tmp_path / "x.sf2")
+    assert not is_soundfont(tmp_path / "x.sf2") or part not in ("RIFF", "sfbk")
 
 
 def test_a_part_that_ends_beyond_its_list_says_where(refused):
