@@ -548,3 +548,15 @@ def test_a_file_that_was_removed_under_its_writer_can_be_begun_again(tmp_path):
         writer.append(Row.of(0, [1.0, 2.0]))
     assert len(Recording.load(path)) == 1
     earlier.close()
+
+
+def test_the_last_step_is_read_however_its_line_ends(tmp_path):
+    """A file that is continued: rows, a seam without a row, and blank lines at its end."""
+    path = tmp_path / "norms.csv"
+    record(path, range(3)).close()
+    for more in ("", "\n", "\n# resumed: 9\n", "\n\n\n", "# a comment that is much longer than a row\n" * 3):
+        with path.open("a") as file:
+            file.write(more)
+        with path.open("r+b", buffering=0) as file:
+            assert existing.last_step(file) == 2
+            assert file.tell() == path.stat().st_size, "the next row goes to the end"

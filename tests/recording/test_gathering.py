@@ -35,6 +35,14 @@ def test_it_is_time_when_many_steps_have_come(gathering):
     assert told == [False] * (MOST - 1) + [True]
 
 
+def test_it_stays_time_until_somebody_looks(gathering):
+    for step in range(MOST):
+        gathering.append(Row.of(step, norms(1, 2)))
+    assert gathering.append(Row.of(MOST, norms(1, 2))) is True
+    assert len(gathering.take()) == MOST + 1
+    assert gathering.append(Row.of(MOST + 1, norms(1, 2))) is False
+
+
 @pytest.mark.parametrize("sick", [np.nan, np.inf, 3e38])
 def test_it_is_time_at_once_for_an_alarm_and_the_largest_norm_is_none(gathering, sick):
     assert gathering.append(Row.of(0, norms(1, sick))) is (not np.isfinite(sick))
