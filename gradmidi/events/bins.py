@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp, inf
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,12 @@ from gradmidi.recording import Recording
 BIN = 10  # measured steps
 Values = NDArray[np.float64]
 UPDATE_RATIO = "update_ratio"
+LARGEST = 709.78  # ln of the largest float
+
+
+def norm_of(log: float) -> float:
+    """The norm of a natural logarithm; inf where it exceeds the largest float."""
+    return exp(log) if log < LARGEST else inf
 
 
 class Rows(NamedTuple):

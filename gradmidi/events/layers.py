@@ -7,7 +7,7 @@ from math import log
 
 import numpy as np
 
-from gradmidi.events.bins import BIN, Bins, Rows
+from gradmidi.events.bins import BIN, LARGEST, Bins, Rows
 from gradmidi.events.episodes import Episodes
 from gradmidi.events.loss import Loss
 from gradmidi.events.rules import Found, Parameters
@@ -64,7 +64,7 @@ class Layers:
                 since[~seen] = -1
                 lasting = seen & (row - since >= bins_needed * BIN - 1)
                 if lasting.any():
-                    value = updates if episodes is self.frozen else np.exp(level)
+                    value = updates if episodes is self.frozen else np.exp(np.minimum(level, LARGEST))
                     yield from episodes.see(row, lasting, since, value)
             elif since.max(initial=-1) >= 0:
                 since[:] = -1

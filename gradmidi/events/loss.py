@@ -1,16 +1,20 @@
-"""The loss, where it is known: NaN and Inf, jumps, and a loss that does not fall."""
+"""The loss, where it is known: Inf, jumps, and a loss that does not fall. A NaN may be a step without a loss."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf, isnan, nan
 from statistics import fmean as mean
+from statistics import pstdev
 
 import numpy as np
 
 from gradmidi.events.bins import BIN, Bins, Rows
 from gradmidi.events.episodes import Episode
 from gradmidi.events.rules import Found, Parameters
+
+RECENT = 10  # bins
+STEADY = 0.1  # their standard deviation, relative to their mean, below which a loss does not change
 
 
 class Loss:
@@ -22,11 +26,10 @@ class Loss:
 
     def __init__(self, parameters: Parameters) -> None:
         self._p = parameters
-        self.nan = Episode("nan", parameters.quiet)
         self.inf = Episode("inf", parameters.quiet)
         self.spike = Episode("loss-spike", parameters.quiet)
         self.plateau = Episode("plateau", 2 * BIN)
-        self.episodes = (self.nan, self.inf, self.spike, self.plateau)
+        self.episodes = (self.inf, self.spike, self.plateau)
         self._early: list[float] = []
         self._recent: list[float] = []
         self._best = inf
@@ -53,7 +56,7 @@ class Loss:
         loss = rows.loss
         for i in np.flatnonzero(np.isinf(loss)).tolist():
             yield from self.inf.see(first + i, ())
-        if not isnan(self._peak) and self._peak > 0:
+        if self._peak > 0 and self._steps >= self._p.warm_up:
             for i in np.flatnonzero(loss > self._p.loss_spike * self._peak).tolist():
                 if np.isfinite(loss[i]):
                     yield from self.spike.see(first + i, (), float(loss[i]), self._peak)
@@ -63,12 +66,13 @@ class Loss:
         loss, peak = float(bins.loss[i]), float(bins.loss_peak[i])
         if not isnan(loss):
             self._steps += BIN
-            self._recent = [*self._recent[-9:], loss]
+            self._recent = [*self._recent[1 - RECENT :], loss]
             if len(self._early) * BIN < self._p.warm_up:
                 self._early.append(loss)
             early, now = mean(self._early), mean(self._recent)
             self._best = min(self._best, now)
-            if self._steps >= self._p.plateau_steps and early > 0 and now > self._p.plateau * early:
+            is_stuck = self._steps >= self._p.plateau_steps and early > 0 and now > self._p.plateau * early
+            if is_stuck and (len(self._recent) < RECENT or pstdev(self._recent) < STEADY * now):
                 yield from self.plateau.see(row, (), now, early, since=0)
             leak = 0.5 ** (BIN / self._p.half_life)
             self._peak = peak if isnan(self._peak) else max(self._peak * leak, min(peak, 3 * self._peak))

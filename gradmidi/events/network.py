@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import exp, inf, isnan, log, nan
+from math import inf, isnan, log, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradmidi.events.bins import BIN, Bins, Rows
+from gradmidi.events.bins import BIN, Bins, Rows, norm_of
 from gradmidi.events.episodes import Episode
 from gradmidi.events.loss import Loss
 from gradmidi.events.rules import Found, Parameters
 
 LEARNT_AT_ONCE = log(3.0)  # a bin raises the leaking peak by no more, so that one step does not make the next usual
+LEAST_STEEP = 10.0  # gradient norm; a smaller one is no bad start, however small the loss
+NOT_COMPARED = 5  # first steps, of which none is usual yet
 SMOOTHED = 5  # bins, whose mean is compared for drift and noise
 
 
@@ -52,21 +54,24 @@ class Network:
         """Rows of one bin, of which the first is number ``first`` of the run."""
         if not first:
             self.usual = rows.logs[0].copy()
-        limits = self._early_limits(rows, first) if first < self._p.warm_up else self.limit
-        hot = np.flatnonzero(rows.total > limits).tolist()
+        peaks, ratio = np.full(len(rows.total), self._peak), self._p.spike
+        if first < self._p.warm_up:
+            peaks, ratio = self._early_peaks(rows, first), self._p.early_spike
+        hot = np.flatnonzero(rows.total > peaks + log(ratio)).tolist()
         if hot and isnan(self._before):
-            self._before = self._peak
+            self._before = float(peaks[hot[0]])
         for i in hot:
-            usual = exp(self._peak) if not isnan(self._peak) else nan
-            yield from self.spike.see(first + i, self._most(rows.logs[i]), exp(rows.total[i]), usual)
+            yield from self.spike.see(
+                first + i, self._most(rows.logs[i]), norm_of(rows.total[i]), norm_of(float(peaks[i]))
+            )
 
-    def _early_limits(self, rows: Rows, first: int) -> NDArray[np.float64]:
-        """In the warm-up a spike is compared with the largest norm so far; the first five steps are left out."""
+    def _early_peaks(self, rows: Rows, first: int) -> NDArray[np.float64]:
+        """In the warm-up, the largest norm before each row; nan in the first five steps, which are not compared."""
         before = np.fmax.accumulate(np.r_[self._peak, rows.total])
-        limits = before[:-1] + log(self._p.early_spike)
-        limits[: max(0, 5 - first)] = inf
         self._peak = float(before[-1])
-        return np.where(np.isnan(limits), inf, limits)
+        peaks = before[:-1]
+        peaks[: max(0, NOT_COMPARED - first)] = nan
+        return peaks
 
     def _most(self, logs: NDArray[np.float64]) -> tuple[int, ...]:
         """The layer that is farthest above its usual level; at first, the one with the largest norm."""
@@ -96,7 +101,9 @@ class Network:
             return
         above = total - self._before
         if above > log(self._p.explosion):
-            yield from self.explosion.see(row, self._most(level), exp(total), exp(self._before), since=row - BIN + 1)
+            yield from self.explosion.see(
+                row, self._most(level), norm_of(total), norm_of(self._before), since=row - BIN + 1
+            )
         elif above < log(self._p.explosion) / 2 and self.explosion.onset is None:
             self._before = nan
 
@@ -109,12 +116,14 @@ class Network:
         if len(self._totals) == SMOOTHED:
             now, early = sum(self._totals) / SMOOTHED, sum(self._early) / len(self._early)
             if now - early > log(self._p.drift):
-                yield from self.drift.see(row, self._most(level), exp(now), exp(early), since=row - SMOOTHED * BIN + 1)
+                yield from self.drift.see(
+                    row, self._most(level), norm_of(now), norm_of(early), since=row - SMOOTHED * BIN + 1
+                )
 
     def _start(self, level: NDArray[np.float64], row: int) -> Iterator[Found]:
         """The norm relative to the loss does not depend on how the loss is summed, but on the scale of the network."""
-        norm, loss = exp(sum(self._early) / len(self._early)), self._loss.early
-        largest = self._p.bad_start if isnan(loss) else max(self._p.steep, self._p.steep * loss)
+        norm, loss = norm_of(sum(self._early) / len(self._early)), self._loss.early
+        largest = self._p.bad_start if isnan(loss) else max(LEAST_STEEP, self._p.steep * loss)
         if norm > largest:
             yield from self.start.see(row, (int(np.nanargmax(level)),), norm, loss, since=0)
 

@@ -58,18 +58,18 @@ class Parameters(NamedTuple):
     spike: float = 10.0
     early_spike: float = 30.0
     explosion: float = 10.0
-    drift: float = 50.0
+    drift: float = 25.0
     vanishing_beside: float = 1e-4
     vanishing_since: float = 1e-4
     bad_start: float = 1000.0
-    steep: float = 10.0
+    steep: float = 5.0
     zero: float = 0.7
-    frozen: float = 1e-6
+    frozen: float = 1e-7
     noise: float = 1.0
     noise_growth: float = 4.0
-    loss_spike: float = 5.0
-    plateau: float = 0.97
-    plateau_steps: int = 200
+    loss_spike: float = 10.0
+    plateau: float = 0.88
+    plateau_steps: int = 300
     quiet: int = 50
 
 

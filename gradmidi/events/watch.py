@@ -41,7 +41,7 @@ class Watch:
         self._begun: Rows | None = None  # the rows of the bin that is not complete
         self._steps = np.empty(0, dtype=np.int64)  # of the newest rows, from number _steps_from on
         self._steps_from = 0
-        self._first_step = 0  # of the whole run, with which some evidence begins
+        self._first_step = 0
         self._since: dict[tuple[str, int], int] = {}  # optimizer step of the rows at which something began
         self._onsets: dict[Found, Event] = {}
 
@@ -118,13 +118,13 @@ class Watch:
         self._begun = rows.part(count * BIN, len(rows.steps))
 
     def _step_of(self, row: int) -> int:
-        return int(self._steps[row - self._steps_from]) if row else self._first_step
+        """The optimizer step of a row: one of the newest, or the first of the run."""
+        return self._first_step if row == 0 else int(self._steps[row - self._steps_from])
 
     def _event(self, found: Found) -> Event:
         if found.phase == ONSET:
-            since = self._since[found.kind, found.since] = self._step_of(found.since)
-        else:
-            since = self._since[found.kind, found.since]
+            self._since[found.kind, found.since] = self._step_of(found.since)
+        since = self._since[found.kind, found.since]
         layer = found.layers[0] if found.layers else None
         where = where_of(found.layers, self._names, found.kind)
         step = self._step_of(found.row)
