@@ -159,6 +159,16 @@ def test_other_delimiters(head, tmp_path):
     assert Recording.load(tmp_path / "x.csv").norms.tolist() == [[1.5, 2.0], [2.5, 3.0]]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_steps_of_64_bits_with_a_decimal_comma(delimiter, tmp_path):
+    """2**53 + 1, which no float holds, as a spreadsheet of another country writes it."""
+    rows = [["step", "a"], ["9007199254740993,0", "1,5"], ["9007199254740995", "2,5"]]
+    (tmp_path / "x.csv").write_text("\n".join(map(delimiter.join, rows)) + "\n")
+    loaded = Recording.load(tmp_path / "x.csv")
+    assert loaded.steps.tolist() == [2**53 + 1, 2**53 + 3]
+    assert loaded.norms.ravel().tolist() == [1.5, 2.5]
+
+
 def test_a_spreadsheets_byte_order_mark_and_line_ends(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbfstep,a\r\n0,1.5\r\n1,2.5\r\n")
     assert Recording.load(tmp_path / "x.csv").norms.ravel().tolist() == [1.5, 2.5]
