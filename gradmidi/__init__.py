@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gradmidi.composition.mapping import Adaptive, Log, Post, Rank
     from gradmidi.composition.timing import Timing
     from gradmidi.errors import InputError, MissingPartError, Notice
+    from gradmidi.events import Event
     from gradmidi.measure.probe import GradientProbe
     from gradmidi.outputs.live import play
     from gradmidi.outputs.picture.plotting import plot
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Adaptive": "gradmidi.composition.mapping",
+    "Event": "gradmidi.events",
     "GradientProbe": "gradmidi.measure.probe",
     "InputError": "gradmidi.errors",
     "Log": "gradmidi.composition.mapping",
@@ -47,6 +49,7 @@ _HOME = {
 
 __all__ = [
     "Adaptive",
+    "Event",
     "GradientProbe",
     "InputError",
     "Log",

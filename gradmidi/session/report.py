@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gradmidi.recording.findings import Finding, sentences
+from gradmidi.recording.findings import Finding
+from gradmidi.session.problems import problems_of
 
 if TYPE_CHECKING:
+    from gradmidi.events import Event
     from gradmidi.outputs.live.report import LiveReport
 
 
@@ -21,6 +23,7 @@ class SessionReport:
         findings: NaN, Inf and gradients that stay exactly zero, each with its first layer and step.
         notices: what was not recorded or not played, and the remedy, one line each.
         live: the player's report, once a session with ``live`` has ended; otherwise None.
+        events: what began, ended and lasted to the end of the run, as :attr:`Session.events` has them.
     """
 
     steps: int
@@ -28,11 +31,12 @@ class SessionReport:
     findings: tuple[Finding, ...] = ()
     notices: tuple[str, ...] = ()
     live: LiveReport | None = field(default=None)
+    events: tuple[Event, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What was wrong with the run, one sentence each."""
-        return sentences(self.findings)
+        return problems_of(self.findings, self.events)
 
     def __str__(self) -> str:
         lines = [f"{self.steps} steps × {len(self.layers)} layers", *self.problems, *self.notices]

@@ -21,11 +21,15 @@ from gradmidi.recording.recording import Recording
 from gradmidi.recording.row import Row, RowSink
 from gradmidi.saying import notice, warn
 from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, say_stopped
+from gradmidi.session.doctor import NAME as DOCTOR
 from gradmidi.session.elsewhere import RecordedElsewhere
+from gradmidi.session.ending import STOPPED, WELL, how_it_ended, how_the_script_ended, in_spite_of_interrupts
 from gradmidi.session.probe import Probe
 from gradmidi.session.report import SessionReport
+from gradmidi.session.telling import Telling, TellsEvents
 
 if TYPE_CHECKING:
+    from gradmidi.events import Event
     from gradmidi.outputs.live import LiveOutput
     from gradmidi.outputs.live.report import LiveReport
 
@@ -42,10 +46,10 @@ _alive: WeakSet[Session] = WeakSet()
 def _end_all() -> None:
     """Flush the sessions that a script leaves open; otherwise late rows and those still on a device would be lost."""
     for session in list(_alive):
-        session.end(well=False)
+        session.end(well=False, how=how_the_script_ended())
 
 
-class Session:
+class Session(TellsEvents):
     """A training that is listened to. Attached when made; leaving it as a context manager detaches.
 
     An output that fails is dropped with one :class:`TrainingWarning`; the training and the other outputs continue. When
@@ -67,6 +71,7 @@ class Session:
     Attributes:
         layers: names of the L layers.
         live: what plays, with its ``port`` and ``system``; None without live sound.
+        telling: finds events in the rows and hands them on.
 
     Raises:
         InputError: the file at ``path`` cannot be written or appended to; the probe is detached.
@@ -117,6 +122,7 @@ class Session:
         self._columns = tuple(dict.fromkeys([*metrics, *self._probe.metrics]))
         self._delivery.known, self._delivery.on_new = frozenset(self._columns), self._meet
         self._tally = Tally(self.layers)
+        self.telling = Telling(self.layers)
         keep_from_children(self)
         _alive.add(self)
         try:
@@ -127,7 +133,7 @@ class Session:
             self._count_from(first_step)
             self._over = False
         except BaseException:
-            _in_spite_of_interrupts(self._probe.detach, partial(self._close, well=False))
+            in_spite_of_interrupts(self._probe.detach, partial(self._close, well=False))
             raise
 
     def _record(self, existing: str, tell: Callable[[str], object]) -> None:
@@ -139,19 +145,28 @@ class Session:
             self._store = RowStore(self.layers, self._columns)
         else:
             self._store = writer = RecordingWriter(
-                self._path, self.layers, self._columns, self._meta, existing, partial(self.end, well=False)
+                self._path, self.layers, self._columns, self._meta, existing, partial(self.end, well=False, how=STOPPED)
             )
             self._closers.append(lambda _: writer.close())
             for line in writer.notices:
                 tell(line)
         self._delivery.stored = self._store.holds
         self._delivery.sinks = {self._name: self._store, "report": self._tally, **self._delivery.sinks}
+        self._delivery.sinks[DOCTOR] = self.telling.doctor
+
+    def _add(self, name: str, sink: RowSink) -> None:
+        """Before the doctor, so that every other sink has a row by the time it may stop the training."""
+        sinks = self._delivery.sinks
+        doctor = sinks.pop(DOCTOR, None)
+        sinks[name] = sink
+        if doctor is not None:
+            sinks[DOCTOR] = doctor
 
     def _end_as_on_rank_0(self, path: Path) -> None:
         """End an earlier session on the same path, as its writer does on rank 0, which reads together with this one."""
         for session in list(_alive):
             if session is not self and session._left_to_rank_0 == path:
-                session.end(well=False)
+                session.end(well=False, how=STOPPED)
 
     def _count_from(self, first_step: int | None) -> None:
         if first_step is None:
@@ -174,7 +189,7 @@ class Session:
         called = name or type(sink).__name__
         while called in self._delivery.sinks:
             called += "'"
-        self._delivery.sinks[called] = sink
+        self._add(called, sink)
         if callable(close := getattr(sink, "close", None)):
             self._closers.append(close)
         return sink
@@ -189,7 +204,7 @@ class Session:
         if not sounds_here():
             return
         self.live = output = LiveOutput(composer, None if port == OWN_PORT else port, **live_options)
-        self._delivery.sinks[LIVE] = output
+        self._add(LIVE, output)
 
         def close(well: bool) -> None:
             self._heard = output.close(drain=well)  # which lets the last steps be heard if all went well
@@ -200,8 +215,15 @@ class Session:
     def report(self) -> SessionReport:
         """Steps so far, what was wrong with them, and, once the session has ended, how the live performance went."""
         self._arrive()
-        findings = self._tally.findings()
-        return SessionReport(self._tally.steps, self.layers, findings, tuple(self._notices), self._heard)
+        findings, events = self._tally.findings(), self.telling.so_far()
+        notices = (*self._notices, *self.telling.notices())
+        return SessionReport(self._tally.steps, self.layers, findings, notices, self._heard, events)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What was found in the rows so far, in order; of more than 1,000 events the first, and those of the end."""
+        self._arrive()
+        return self.telling.so_far()
 
     @property
     def recording(self) -> Recording:
@@ -280,15 +302,21 @@ class Session:
     def leave_to_parent(self) -> None:
         """See :class:`gradmidi.forking.Inherited`."""
         self._delivery.forget()
+        self.telling.forget()
         self._closers.clear()
         self._over = True
         self._said = {"findings", "silence", "missed"}
 
-    def end(self, well: bool) -> None:
-        """:meth:`detach`, and say what was wrong; live sound is played to its end only if training ended ``well``."""
+    def end(self, well: bool, how: str = WELL) -> None:
+        """:meth:`detach`, and say what was wrong; live sound is played to its end only if training ended ``well``.
+
+        Args:
+            well: whether to wait for live sound, and to say why nothing was recorded.
+            how: what the last event says of it: ``"well"``, ``"stopped"`` or ``"failed"``.
+        """
         # A second Ctrl-C, or the first at the very end, must not cost the last rows.
         release, close = partial(self._delivery.release, everything=True), partial(self._close, well)
-        _in_spite_of_interrupts(self._probe.detach, release, close)
+        in_spite_of_interrupts(self._probe.detach, release, partial(self.telling.finish, how), close)
         self._over = True
         if well:  # an exception speaks for itself
             self._say_once("silence", self._probe.silence, lambda why: self._notice(f"no gradient was recorded: {why}"))
@@ -308,7 +336,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end(well=kind is None)
+        self.end(well=kind is None, how=how_it_ended(kind))
 
     def _next_step(self) -> int:
         return self._first + self._probe.steps
@@ -335,6 +363,7 @@ class Session:
         before = len(self.layers)
         self._store.add_layers(names)
         self._tally.add_layers(names)
+        self.telling.add_layers(names)
         self.layers = (*self.layers, *names)
         self._delivery.widen(len(self.layers))
         if played := self._delivery.sinks.get(LIVE):
@@ -372,16 +401,3 @@ class Session:
         """Say it now, and once more in the report."""
         self._notices.append(text)
         warn(f"gradmidi: {text}")
-
-
-def _in_spite_of_interrupts(*calls: Callable[[], object]) -> None:
-    """Make all the calls, each of which may be repeated; a Ctrl-C in the meantime is raised afterwards."""
-    interrupt = None
-    for call in calls:
-        try:
-            call()
-        except KeyboardInterrupt as error:
-            interrupt = error
-            call()
-    if interrupt is not None:
-        raise interrupt
