@@ -19,6 +19,7 @@ WINDOW = 20  # steps of a running median, fewer just after the onset
 LASTING = 10  # steps that a difference has to last
 FACTOR = 5.0  # between the medians of a run and its twin
 SPIKE = 20.0  # times the twin at the same step, and times the run's own median before
+ABOVE, AROUND = 3.0, 50  # and so many times the twin's largest value within so many steps, as small batches have peaks
 NOISE, LEAST_NOISE = 3.0, 0.5  # times the twin's median change of the log between two steps, and at least so much
 STILL = 1e-3  # of the twin's update ratio
 FLAT_WINDOW, FLAT, FALLS = 50, 1.5, 2.0  # the run's loss stays within FLAT while the twin's falls to 1 / FALLS
@@ -101,7 +102,10 @@ def shown(run: Recording, twin: Recording, onset: int) -> dict[str, int]:
         "nan": np.isnan(np.hstack([np.where(gaps | run.gaps[part], 0.0, norms), loss])),
         "inf": np.isinf(np.hstack([norms, loss])),
         "zero": (norms == 0) & (usual != 0),
-        "spike": finite & (bare - bare_usual >= np.log(SPIKE)) & (bare - past >= np.log(SPIKE)),
+        "spike": finite
+        & (bare - bare_usual >= np.log(SPIKE))
+        & (bare - past >= np.log(SPIKE))
+        & (bare - _largest_around(_log(twin.norms))[part] >= np.log(ABOVE)),
         "larger": _lasts((typical - usual_typical > np.log(FACTOR)) & (typical < MOST)),
         "smaller": _lasts((typical - usual_typical < -np.log(FACTOR)) & (typical > LEAST)),
         "noise": _lasts(_noisier(bare, bare_usual)),
@@ -133,6 +137,11 @@ def _medians(values: Floats, window: int = WINDOW) -> Floats:
         return np.array(first)
     rest = np.median(np.lib.stride_tricks.sliding_window_view(values, window, axis=0), axis=-1)
     return np.vstack([*first, rest])
+
+
+def _largest_around(values: Floats) -> Floats:
+    padded = np.pad(values, ((AROUND, AROUND), (0, 0)), mode="edge")
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 2 * AROUND + 1, axis=0).max(axis=-1))
 
 
 def _lasts(mask: Mask, steps: int = LASTING) -> Mask:

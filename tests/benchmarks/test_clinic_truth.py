@@ -89,6 +89,15 @@ def test_harm_is_how_much_higher_the_loss_ends():
     assert harm(made()[:200], made()) == 1
 
 
+def test_a_peak_as_the_twin_has_them_nearby_is_no_spike():
+    def peak(step, height):
+        return made(put("norms", lambda x: x * height, step))
+
+    assert shown(peak(BEGIN, 50), peak(BEGIN + 30, 25), ONSET) == {}
+    assert shown(peak(BEGIN, 50), peak(BEGIN + 60, 25), ONSET) == {"spike": BEGIN}
+    assert shown(peak(BEGIN, 100), peak(BEGIN + 30, 10), ONSET) == {"spike": BEGIN}
+
+
 def test_a_truth_tells_its_first_step():
     truth = Truth("mlp", "lr-high", 0, 7, (), {"nan": 9, "larger": 8}, False)
     assert (truth.shows, truth.shown_at, truth.ways, truth.healthy) == (True, 8, {"nan", "larger"}, False)
