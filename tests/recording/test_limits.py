@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Callable
 
@@ -218,6 +219,18 @@ def test_an_archive_may_take_32_mib_and_eight_times_its_size(tmp_path):
         else:
             with pytest.raises(InputError, match="its arrays would take more than 34 MB"):
                 Recording.load(path)
+
+
+@pytest.mark.parametrize("written", ["", "gradmidi recording", "gradmidi recording 0", "gradmidi recording 2", "other"])
+def test_an_archive_of_another_format_is_refused(written, tmp_path):
+    Recording(("a",), [0], [[1.0]]).save(tmp_path / "n.npz")
+    with np.load(tmp_path / "n.npz") as archive:
+        arrays = dict(archive)
+    head = json.loads(str(arrays.pop("head")))
+    assert head["format"] == "gradmidi recording 1"
+    np.savez(tmp_path / "n.npz", head=np.array(json.dumps({**head, "format": written})), **arrays)
+    with pytest.raises(InputError, match="is not a recording that gradmidi wrote"):
+        Recording.load(tmp_path / "n.npz")
 
 
 def test_a_range_of_one_step_is_a_range():
