@@ -6,11 +6,14 @@ python -m benchmarks.clinic table --data DIR
 python -m benchmarks.clinic sample --data DIR          copy the few runs that tests use into the repository
 python -m benchmarks.clinic judge --data DIR [--held-out] [--list] [--only 'mlp.*']            our events
 python -m benchmarks.clinic judge --data DIR --rules all [--csv FILE]      published rules beside them, on both halves
+python -m benchmarks.clinic agree --data DIR [--only 'mlp.*']          our events, a row at a time and all at once
+python -m benchmarks.clinic targets                                    six runs on which the old rules misfired
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,9 +22,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser("python -m benchmarks.clinic", description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=COMMANDS)
-    parser.add_argument(
-        "--data", "--out", type=Path, required=True, metavar="DIR", help="where the recordings are kept"
-    )
+    parser.add_argument("--data", "--out", type=Path, metavar="DIR", help="where the recordings are kept")
     parser.add_argument("--jobs", type=int, default=2, help="how many trainings run at a time")
     parser.add_argument("--only", default="*", metavar="GLOB", help="only the runs whose name matches")
     parser.add_argument("--held-out", action="store_true", help="judge on the half that no rule was tuned on")
@@ -29,6 +30,8 @@ def main() -> None:
     parser.add_argument("--rules", default="ours", help="rules to judge: ours, all, or names of published ones: a,b,c")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write each rule at each threshold")
     options = parser.parse_args()
+    if options.data is None and options.what not in WITHOUT_DATA:
+        parser.error(f"{options.what} needs --data DIR")
     COMMANDS[options.what](options)
 
 
@@ -83,12 +86,30 @@ def _judge(options: argparse.Namespace) -> None:
         )
 
 
+def _agree(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.agreement import agreement
+    from benchmarks.clinic.runs import load_runs
+
+    runs, events, different = agreement(load_runs(options.data, options.only))
+    print(f"{runs} runs with {events} events, {len(different)} differences", *different, sep="\n")
+    sys.exit(bool(different))
+
+
+def _targets(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.targets import targets
+
+    print(targets())
+
+
+WITHOUT_DATA = ("targets",)
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "make": _make,
     "truths": _truths,
     "table": _table,
     "sample": _sample,
     "judge": _judge,
+    "agree": _agree,
+    "targets": _targets,
 }
 
 if __name__ == "__main__":
