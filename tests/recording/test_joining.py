@@ -47,6 +47,12 @@ def test_steps_that_a_resumed_run_counts_twice_belong_together_by_stretch():
     np.testing.assert_array_equal(joined.norms, [[1, 1], [2, NAN], [NAN, 3], [3, NAN], [4, 4]])
 
 
+def test_steps_that_no_float_holds_are_told_apart():
+    joined = Recording.join([rank(0, {"a": [1.0, 2.0]}, [2**53, 2**53 + 1]), rank(1, {"b": [3.0]}, [2**53 + 1])])
+    assert joined.steps.tolist() == [2**53, 2**53 + 1]
+    np.testing.assert_array_equal(joined.norms, [[1, NAN], [2, 3]])
+
+
 def test_a_measured_nan_is_no_gap():
     first = rank(0, {"a": [1.0]})
     second = Recording(("b",), [0], [[NAN]])

@@ -60,7 +60,7 @@ def test_an_int_is_a_row_of_its_own(sick):
 
 @pytest.mark.parametrize("position", [201, -202, 10**30])
 def test_a_row_that_is_not_there(position, sick):
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=f"there is no row {position}; the recording has 201 rows"):
         sick[position]
 
 
