@@ -15,6 +15,7 @@ from gradmidi.errors import InputError
 from gradmidi.files.reading import Source
 from gradmidi.printable import shown
 from gradmidi.recording.columns import twice
+from gradmidi.recording.companion import EVENTS_FORMAT
 from gradmidi.recording.names import (
     EXACT,
     FORMAT,
@@ -109,7 +110,8 @@ def read_head(file: BinaryIO, name: object) -> Head:
     """Metadata (``# key: value`` lines) and header of a CSV; the file is then positioned at its first row.
 
     Raises:
-        InputError: the file ``name`` is empty or not text, or has more lines above its numbers than any table.
+        InputError: the file ``name`` is empty, not text or a file of events, or has more lines above its
+            numbers than any table.
     """
     above, lines = [], 0
     for line in islice(_lines(file, name), MOST_HEAD_LINES):
@@ -128,6 +130,8 @@ def read_head(file: BinaryIO, name: object) -> Head:
         if not text.startswith(EXACT):
             key, _, value = text.lstrip("# ").partition(":")
             meta[key.strip()] = value.strip()
+    if meta.get("format", "").startswith(EVENTS_FORMAT[:-1]):
+        raise InputError(f"{name} holds the events of a run, not its norms; give its recording, such as norms.csv")
     odd = next((text for text in above if text.startswith(EXACT)), None) if meta.get("format") == FORMAT else None
     delimiter = _delimiter(line)
     return Head(meta, _names(line, delimiter, f"{name}, line {lines}"), delimiter, lines, _exact(odd, name))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from gradmidi.errors import InputError
+from gradmidi.recording.companion import is_taken, take_along
 
 EXISTING = ("keep", "append", "replace")
 OWN_MARK = b"# format: gradmidi recording"  # how a file that gradmidi wrote begins
@@ -61,7 +62,7 @@ def has_content(file: io.FileIO) -> bool:
 def set_aside(path: Path) -> Path:
     """Rename ``norms.csv`` to ``norms.1.csv``, or to the number after the highest in use; returns the new path.
 
-    Never overwrites anything, even if other processes use the folder.
+    Its ``events.csv`` becomes ``events.1.csv``. Never overwrites anything, even if other processes use the folder.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -69,11 +70,15 @@ def set_aside(path: Path) -> Path:
     number = 1 + max(_numbers(path), default=0)
     while True:
         target = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        if is_taken(target):
+            number += 1
+            continue
         try:
             _move(path, target)
         except FileExistsError:
             number += 1
         else:
+            take_along(path, target, _move)
             return target
 
 

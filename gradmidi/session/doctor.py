@@ -37,7 +37,7 @@ class Doctor:
         self._tell, self._act, self._now = tell, act, now
         self._gathered = self._begin_gathering()
         self._ended_at = self._rows = 0
-        self._lost = False  # an interrupted or failed look leaves a watch that knows only half of it
+        self._lost = False  # an interrupted or failed look leaves a watch that knows only half of it: it is not used
 
     def append(self, row: Row, /) -> None:
         """See :class:`gradmidi.recording.row.RowSink`."""
@@ -74,6 +74,10 @@ class Doctor:
         if not self._lost and self._rows > self._ended_at:
             self._ended_at = self._rows
             self._tell(self._watch.finish(how))
+
+    def retire(self) -> None:
+        """Look no more."""
+        self._lost = True
 
     def _begin_gathering(self) -> Gathering:
         gathered = Gathering(self._layers, self._now)

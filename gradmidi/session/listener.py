@@ -64,7 +64,9 @@ class Listener:
             hangs = f" and has not returned {self._patience:g} s after the end" if stuck else ""
             warn(f"gradmidi: {self._name} is too slow{hangs}; {counted(lost, 'event')} not handed to it")
         self._dropped = 0
-        self._failed = self._failed or stuck
+        if stuck:
+            self._failed = True
+            self._waiting.put(None)  # for a callback that returns after all
 
     def _left(self) -> int:
         """Empty the queue, and return how many events were in it."""
@@ -72,7 +74,6 @@ class Listener:
         with suppress(Empty):
             while True:
                 left += self._waiting.get_nowait() is not None
-        self._waiting.put(None)  # for a callback that returns after all
         return left
 
     def _run(self) -> None:

@@ -148,7 +148,10 @@ class Session(TellsEvents):
                 self._path, self.layers, self._columns, self._meta, existing, partial(self.end, well=False, how=STOPPED)
             )
             self._closers.append(lambda _: writer.close())
-            for line in writer.notices:
+            events = self.telling.write_beside(writer, existing)
+            if events is not None:
+                self._closers.append(lambda _: events.close())
+            for line in (*writer.notices, *(events.notices if events is not None else ())):
                 tell(line)
         self._delivery.stored = self._store.holds
         self._delivery.sinks = {self._name: self._store, "report": self._tally, **self._delivery.sinks}

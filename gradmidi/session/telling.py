@@ -10,9 +10,11 @@ from typing import TypeVar
 from gradmidi.errors import InputError
 from gradmidi.events import KINDS, ONSET, Event
 from gradmidi.printable import counted, shown
+from gradmidi.recording.csv_writer import RecordingWriter
 from gradmidi.saying import warn
 from gradmidi.session.delivery import say_stopped
 from gradmidi.session.doctor import NAME, Doctor
+from gradmidi.session.events_file import EventsFile
 from gradmidi.session.listener import PATIENCE, Hear, Listener
 
 MOST_KEPT = 1000  # events in session.events, besides those of the end
@@ -49,6 +51,16 @@ class Telling:
         self._listeners.append(listener)
         self.receivers.append((name, listener.hear))
 
+    def write_beside(self, writer: RecordingWriter, existing: str) -> EventsFile | None:
+        """Write events to a file beside a recording; None if that goes into a device or a pipe."""
+        try:
+            path = writer.path
+        except InputError:
+            return None
+        file = EventsFile(path, existing, goes_on=writer.next_step is not None)
+        self.receivers.append((f"recording to {file.path}", file.hear))
+        return file
+
     def stop_on(self, kinds: Collection[str], say: Hear) -> None:
         """Interrupt the training where an event of one of these kinds begins; ``say`` is called with it before."""
         self._stops, self._say_stop = frozenset(kinds), say
@@ -68,6 +80,7 @@ class Telling:
 
     def finish(self, how: str) -> None:
         """Tell how the run ended, and wait for the callbacks, but not for long."""
+        self._try(self.doctor.look)
         self._ending = True
         self._try(partial(self.doctor.finish, how))
         self._ending = False
@@ -75,7 +88,8 @@ class Telling:
             listener.close()
 
     def forget(self) -> None:
-        """In a forked child: tell nobody."""
+        """In a forked child: look no more, and tell nobody."""
+        self.doctor.retire()
         self.receivers.clear()
         self._listeners.clear()
 

@@ -1,0 +1,46 @@
+"""The events file beside a recording: what it is called, and how it follows when its recording is renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+EVENTS_FORMAT = "gradmidi events 1"
+EVENTS_MARK = b"# format: gradmidi events"  # how such a file begins
+RECORDING, EVENTS, CSV = "norms", "events", ".csv"
+
+
+def events_paths(path: Path) -> tuple[Path, ...]:
+    """Where the events of the recording at ``path`` go; a later name where a file of someone else's has an earlier one.
+
+    ``norms.csv`` has ``events.csv``, ``norms.1.csv`` ``events.1.csv``, and any other ``run.csv`` ``run.events.csv``.
+    """
+    name = path.name if path.suffix.lower() == CSV else path.name + CSV
+    stem = name[: -len(CSV)]
+    other = path.with_name(f"{stem}.{EVENTS}{name[-len(CSV) :]}")
+    if stem != RECORDING and not stem.startswith(f"{RECORDING}."):
+        return (other,)
+    return path.with_name(EVENTS + name.removeprefix(RECORDING)), other
+
+
+def is_events(path: Path) -> bool:
+    """Whether there is an events file of ours at ``path``."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(EVENTS_MARK)) == EVENTS_MARK
+    except OSError:
+        return False
+
+
+def is_taken(path: Path) -> bool:
+    """Whether a recording that is renamed to ``path`` would find events files there."""
+    return any(place.exists() for place in events_paths(path))
+
+
+def take_along(path: Path, target: Path, move: Callable[[Path, Path], None]) -> None:
+    """Rename the events of a recording that has been renamed from ``path`` to ``target``."""
+    for events, place in zip(events_paths(path), events_paths(target), strict=False):
+        if is_events(events):
+            with suppress(OSError):  # the recording is what matters
+                move(events, place)
