@@ -560,3 +560,30 @@ def test_the_last_step_is_read_however_its_line_ends(tmp_path):
         with path.open("r+b", buffering=0) as file:
             assert existing.last_step(file) == 2
             assert file.tell() == path.stat().st_size, "the next row goes to the end"
+
+
+def test_a_number_that_another_takes_meanwhile_is_passed_over(tmp_path, monkeypatch):
+    """As if others had renamed their files to 1 and 2 after this one had looked for free numbers."""
+    for name in ("norms.csv", "norms.1.csv", "norms.2.csv"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(existing, "_numbers", lambda path: [])
+    assert set_aside(tmp_path / "norms.csv") == tmp_path / "norms.3.csv"
+    assert [(tmp_path / f"norms.{i}.csv").read_text() for i in (1, 2, 3)] == ["norms.1.csv", "norms.2.csv", "norms.csv"]
+
+
+def test_a_metric_that_does_not_fit_on_the_disk_leaves_an_empty_file(tmp_path):
+    """The head is written anew with a column more, and the disk is full then: no half of a head is left."""
+    code = (
+        "import resource, signal, sys\n"
+        "from gradmidi.recording.csv_writer import RecordingWriter\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "writer = RecordingWriter(sys.argv[1], ['a'])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try:\n"
+        "    writer.add_metric('m' * 100)\n"
+        "except OSError: print('refused')\n"
+    )
+    path = tmp_path / "norms.csv"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\n"
+    assert path.read_bytes() == b""

@@ -46,6 +46,14 @@ def test_any_layer_name_comes_back(tmp_path):
     assert same(Recording.load(tmp_path / "appended.csv"), odd)
 
 
+def test_names_in_the_file_can_be_read_by_people(tmp_path):
+    Recording(("ü 層", "größe\n2"), [0], [[1.0, 2.0]], {}, {"wo": "Ségou"}).save(tmp_path / "n.csv")
+    text = (tmp_path / "n.csv").read_text(encoding="utf-8")
+    for written in ('# layers: ["ü 層", "größe', "# wo: Ségou", "step,ü 層,größe 2"):
+        assert written in text
+    assert Recording.load(tmp_path / "n.csv").layers == ("ü 層", "größe\n2")
+
+
 @pytest.mark.parametrize("name", ["n.csv", "n.npz"])
 def test_extreme_numbers_come_back_exactly(name, tmp_path):
     norms = np.array([[5e-324, 1.7976931348623157e308, 0.1 + 0.2], [-0.0, 1 / 3, np.float64(np.float32(0.1))]])
