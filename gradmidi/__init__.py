@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gradmidi.composition.mapping import Adaptive, Log, Post, Rank
     from gradmidi.composition.timing import Timing
     from gradmidi.errors import InputError, MissingPartError, Notice
-    from gradmidi.events import Event
+    from gradmidi.events import Event, find_events
     from gradmidi.measure.probe import GradientProbe
     from gradmidi.outputs.live import play
     from gradmidi.outputs.picture.plotting import plot
@@ -41,6 +41,7 @@ _HOME = {
     "Score": "gradmidi.score",
     "Timing": "gradmidi.composition.timing",
     "compose": "gradmidi.composition",
+    "find_events": "gradmidi.events",
     "listen": "gradmidi.session",
     "play": "gradmidi.outputs.live",
     "plot": "gradmidi.outputs.picture.plotting",
@@ -63,6 +64,7 @@ __all__ = [
     "Timing",
     "__version__",
     "compose",
+    "find_events",
     "listen",
     "play",
     "plot",

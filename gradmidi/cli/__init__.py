@@ -25,7 +25,7 @@ COMMANDS = (
     ("presets", "list the settings that `train` knows by name"),
     ("scales", "list the named scales, or show one"),
     ("instruments", "list the 128 General MIDI instruments"),
-    ("doctor", "show what is installed, what is missing and how to install it"),
+    ("doctor", "say whether a run is healthy; without a run, what is installed and what is missing"),
     ("completion", "print a completion script for your shell"),
 )
 MODULES = {"import": "import_log"}  # a reserved word in Python

@@ -70,6 +70,15 @@ class Reporter:
             # Cells are padded to the width of their column; remove that at the end of a line.
             print("\n".join(line.rstrip() for line in text.get().splitlines()), flush=True)
 
+    def line(self, text: str, style: str = "") -> None:
+        """Print one line on stdout, unless ``--json`` or ``--quiet`` is given."""
+        if self.json or self.quiet or self.leaves_stdout:
+            return
+        with to_stdout():
+            with self._out.capture() as styled:
+                self._out.print(_plain(text), style=style)
+            print(styled.get(), end="", flush=True)
+
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[ProgressLine]:
         """A bar on stderr while the block runs; nothing if stderr is not a terminal or is a notebook's cell."""

@@ -1,4 +1,9 @@
-"""Show what is installed, what is missing, what each package is for and how to install it."""
+"""Say whether a run is healthy: what happened when, in which layer, what usually causes it and what people try.
+
+Exit code 0: nothing was found; 1: something was wrong in a run; 2: a run cannot be read.
+
+Without a run: what is installed, what is missing, what each package is for and how to install it.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,37 @@ import argparse
 from typing import TYPE_CHECKING
 
 from gradmidi.cli.options import add_output_options
-from gradmidi.errors import MissingPartError
+from gradmidi.cli.source_options import SOURCES, add_source_options
+from gradmidi.errors import InputError, MissingPartError
 
 if TYPE_CHECKING:
+    from gradmidi.cli.console import Reporter
     from gradmidi.requirements import Requirement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=f"a recording, a folder made by `train`, {SOURCES}")
+    add_source_options(parser)
     add_output_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.console import Reporter
+
+    reporter = Reporter(args)
+    if args.runs:
+        from gradmidi.cli.checkup import check_runs
+
+        return check_runs(args, reporter)
+    if args.columns or args.metrics or args.step or args.log_run:
+        raise InputError("--columns, --metrics, --step and --run choose within a log; name it: gradmidi doctor RUN")
+    return _check_installation(reporter)
+
+
+def _check_installation(reporter: Reporter) -> int:
     from gradmidi.outputs.soundfont import find_soundfont
     from gradmidi.requirements import REQUIREMENTS, install_command
 
-    reporter = Reporter(args)
     states = {row.name: _state(row) for row in REQUIREMENTS}
     rows = [
         (row.name, states[row.name], row.serves, "" if states[row.name] == "ok" else install_command(row.name))

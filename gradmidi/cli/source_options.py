@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradmidi.recording import Recording
 
+RECORDING = "norms.csv"
 SOURCES = "the log of a run (TensorBoard, Trainer, Lightning, MLflow, W&B export, CSV, JSON), or - for stdin"
 
 
@@ -28,7 +29,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_recording(args: argparse.Namespace, source: str) -> Recording:
-    """The recording that the options choose.
+    """The recording that the options choose; of a folder made by ``train``, its ``norms.csv``.
 
     Raises:
         InputError: as :func:`gradmidi.logs.source.read_source`.
@@ -36,4 +37,15 @@ def read_recording(args: argparse.Namespace, source: str) -> Recording:
     """
     from gradmidi.logs.source import read_source
 
+    if args.log_run is None and _is_made_by_train(source):
+        source = f"{source}/{RECORDING}"
     return read_source(source, args.columns, args.metrics, args.step, args.log_run)
+
+
+def _is_made_by_train(source: str) -> bool:
+    from pathlib import Path
+
+    try:
+        return bool(source) and Path(source, RECORDING).is_file()
+    except OSError:  # such as a name that is too long; reading it says so
+        return False

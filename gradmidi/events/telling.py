@@ -35,7 +35,7 @@ def told(event: Event, quiet: int = 0, how: str = "well") -> str:
         since=event.since,
         value=f"{event.value:.3g}",
         usual=f"{event.usual:.3g}",
-        times=_times(event.ratio),
+        times=as_times(event.ratio),
         evidence="no gradient" if math.isnan(event.value) else f"update ratio {event.value:.3g}",
         factor=f"{math.exp(min(event.value, 700.0)):.2g}" if not math.isnan(event.value) else "",
         quiet=quiet,
@@ -44,7 +44,8 @@ def told(event: Event, quiet: int = 0, how: str = "well") -> str:
     )
 
 
-def _times(ratio: float) -> str:
+def as_times(ratio: float) -> str:
+    """How many times as large, as a number of few digits."""
     if ratio == math.inf:
         return "more than 1e+308"
     return f"{ratio:.0f}" if 10 <= ratio < READABLE else f"{ratio:.2g}"
