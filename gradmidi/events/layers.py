@@ -34,12 +34,32 @@ class Layers:
         self.frozen = Episodes("frozen", layers, 2 * BIN)
         self.episodes = (self.nan, self.inf, self.zero, self.vanishing, self.frozen)
         self._learns = np.zeros(layers, dtype=bool)  # has had a gradient in all steps of a bin
+        self._learn_all = False
+        self._has_suspects = False  # in the bin before
         self._zero_since = np.full(layers, -1)
         self._weak_since = np.full(layers, -1)
         self._still_since = np.full(layers, -1)
 
+    def begin(self, rows: Rows, bins: Bins) -> None:
+        """A block of rows and its whole bins follow; what can be compared at once is, as a block has many bins."""
+        self._is_finite = not (rows.nan.any() or np.isinf(rows.norms).any())
+        with np.errstate(invalid="ignore"):
+            self._zeros = bins.zeros >= self._p.zero
+            highest = np.fmax.reduce(bins.level, axis=1, initial=-np.inf, keepdims=True)
+            self._weak = bins.level < highest + log(self._p.vanishing_beside)
+            self._slow = bins.updates < self._p.frozen
+            still = bins.updates < STILL
+        self._still = still
+        whole = bins.gaps == 1
+        self._missing = whole & ~whole.all(axis=1, keepdims=True)
+        self._has_gaps = bool((bins.gaps > 0).any())
+        anything = self._zeros | self._weak | self._slow | self._missing
+        self._suspect: list[bool] = anything.any(axis=1).tolist()
+
     def look(self, rows: Rows, first: int) -> Iterator[Found]:
         """Rows of one bin, of which the first is number ``first`` of the run."""
+        if self._is_finite:
+            return
         for where, episodes in ((rows.nan, self.nan), (np.isinf(rows.norms), self.inf)):
             if where.any():
                 for i in np.flatnonzero(where.any(axis=1)).tolist():
@@ -47,13 +67,18 @@ class Layers:
 
     def close(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
         """Bin ``i`` is complete, with ``row`` as its last; the loss has been told of it."""
-        level, zeros, updates = bins.level[i], bins.zeros[i], bins.updates[i]
-        with np.errstate(invalid="ignore"):
-            zero = zeros >= self._p.zero
-            weak = level < np.fmax.reduce(level, initial=-np.inf) + log(self._p.vanishing_beside)
-            without = (bins.gaps[i] == 1) & self._learns & (bins.gaps[i].min(initial=1) == 0)
+        if self._suspect[i] or self._has_suspects:
+            yield from self._compare(bins, i, row)
+        if self._has_gaps or not self._learn_all:
             self._learns |= bins.gaps[i] == 0
-            still = without | (updates < (STILL if self._loss.has_fallen else self._p.frozen))
+            self._learn_all = bool(self._learns.all())
+        for episodes in self.episodes:
+            yield from episodes.pass_over(row)
+
+    def _compare(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
+        level, updates, zero, weak = bins.level[i], bins.updates[i], self._zeros[i], self._weak[i]
+        still = (self._missing[i] & self._learns) | (self._still if self._loss.has_fallen else self._slow)[i]
+        self._has_suspects = self._suspect[i]
         for seen, since, episodes, bins_needed in (
             (zero, self._zero_since, self.zero, 1),
             (weak, self._weak_since, self.vanishing, 2),
@@ -66,10 +91,8 @@ class Layers:
                 if lasting.any():
                     value = updates if episodes is self.frozen else np.exp(np.minimum(level, LARGEST))
                     yield from episodes.see(row, lasting, since, value)
-            elif since.max(initial=-1) >= 0:
+            else:
                 since[:] = -1
-        for episodes in self.episodes:
-            yield from episodes.pass_over(row)
 
     def onsets(self) -> list[Found]:
         """What has begun and not ended."""
@@ -80,6 +103,7 @@ class Layers:
         for episodes in self.episodes:
             episodes.widen(layers)
         self._learns = np.append(self._learns, np.zeros(layers, dtype=bool))
+        self._learn_all = False
         more = np.full(layers, -1)
         self._zero_since, self._weak_since = np.append(self._zero_since, more), np.append(self._weak_since, more)
         self._still_since = np.append(self._still_since, more)

@@ -51,13 +51,20 @@ class Loss:
         """Whether the mean of the last hundred steps is below half of its first value; False where it is not known."""
         return bool(self._early) and mean(self._recent) < 0.5 * mean(self._early)
 
+    def begin(self, rows: Rows, bins: Bins) -> None:
+        """A block of rows follows."""
+        self._highest = float(np.fmax.reduce(rows.loss, initial=-inf))
+
     def look(self, rows: Rows, first: int) -> Iterator[Found]:
         """Rows of one bin, of which the first is number ``first`` of the run."""
+        limit = self._p.loss_spike * self._peak
+        if not self._highest > limit and self._highest != inf:
+            return  # which spares most blocks the rest
         loss = rows.loss
         for i in np.flatnonzero(np.isinf(loss)).tolist():
             yield from self.inf.see(first + i, ())
         if self._peak > 0 and self._steps >= self._p.warm_up:
-            for i in np.flatnonzero(loss > self._p.loss_spike * self._peak).tolist():
+            for i in np.flatnonzero(loss > limit).tolist():
                 if np.isfinite(loss[i]):
                     yield from self.spike.see(first + i, (), float(loss[i]), self._peak)
 

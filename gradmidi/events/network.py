@@ -16,6 +16,7 @@ from gradmidi.events.rules import Found, Parameters
 LEARNT_AT_ONCE = log(3.0)  # a bin raises the leaking peak by no more, so that one step does not make the next usual
 LEAST_STEEP = 10.0  # gradient norm; a smaller one is no bad start, however small the loss
 NOT_COMPARED = 5  # first steps, of which none is usual yet
+USUAL_WEIGHT = 0.1  # of the newest bin in what is usual for a layer
 SMOOTHED = 5  # bins, whose mean is compared for drift and noise
 
 
@@ -50,10 +51,16 @@ class Network:
         """ln of the norm from which a step is a spike; inf while none is known."""
         return inf if isnan(self._peak) else self._peak + log(self._p.spike)
 
+    def begin(self, rows: Rows, bins: Bins) -> None:
+        """A block of rows follows."""
+        self._highest = float(np.fmax.reduce(rows.total, initial=-inf))
+
     def look(self, rows: Rows, first: int) -> Iterator[Found]:
         """Rows of one bin, of which the first is number ``first`` of the run."""
         if not first:
             self.usual = rows.logs[0].copy()
+        if first >= self._p.warm_up and not self._highest > self.limit:
+            return  # which spares most blocks the rest
         peaks, ratio = np.full(len(rows.total), self._peak), self._p.spike
         if first < self._p.warm_up:
             peaks, ratio = self._early_peaks(rows, first), self._p.early_spike
@@ -149,10 +156,10 @@ class Network:
             self._peak = peak
         else:
             self._peak = max(before - self._leak, min(peak, before + LEARNT_AT_ONCE))
-        known = ~np.isnan(level)
-        unknown = np.isnan(self.usual)
-        step = np.where(unknown, level, self.usual + 0.1 * (level - self.usual))
-        self.usual = np.where(known, step, self.usual)
+        nearer = self.usual + USUAL_WEIGHT * (level - self.usual)
+        if isnan(float(nearer.sum())):
+            nearer = np.where(np.isnan(level), self.usual, np.where(np.isnan(self.usual), level, nearer))
+        self.usual = nearer
 
     def onsets(self) -> list[Found]:
         """What has begun and not ended."""

@@ -107,6 +107,8 @@ class Watch:
         origin = next_row - (0 if self._begun is None else len(self._begun.steps))
         count = len(rows.steps) // BIN
         bins = Bins.of(rows.part(0, count * BIN))
+        for group in self._groups:
+            group.begin(rows, bins)
         for i in range(count + 1):
             begin = max(i * BIN, next_row - origin)
             here = rows.part(begin, (i + 1) * BIN)
