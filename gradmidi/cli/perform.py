@@ -80,6 +80,8 @@ def say_heard(job: Job) -> dict[str, Any]:
     """Print how layers were grouped into voices and how often each anomaly is heard; return both for JSON."""
     from collections import Counter
 
+    import numpy as np
+
     from gradmidi.cli.options import joined_layers
     from gradmidi.events import KINDS
 
@@ -87,6 +89,10 @@ def say_heard(job: Job) -> dict[str, Any]:
     if joined:
         job.reporter.say(joined)
     counts = Counter(job.score.marks.of(*KINDS).kind.tolist())
+    norms = job.recording.norms[~job.recording.gaps]
+    for kind, is_it in (("nan", np.isnan), ("inf", np.isinf)):  # each is heard, though an event may be many of them
+        if found := int(is_it(norms).sum()):
+            counts[kind] = found
     if counts:
         job.reporter.say("heard: " + ", ".join(f"{count} × {kind}" for kind, count in counts.items()), style="bold red")
     return {"voices": joined, "anomalies": dict(counts)}

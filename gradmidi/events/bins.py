@@ -101,6 +101,7 @@ class Bins(NamedTuple):
         change: (B,) mean absolute change of the whole gradient's ln(norm) from row to row.
         gaps: (B, L) share of rows without a gradient.
         zeros: (B, L) share of rows with a norm of exactly zero among those with a gradient; nan without any gradient.
+        tail: (B, L) number of rows of exactly zero at the end of the bin.
         updates: (B, L) largest update ratio, nan where it is unknown.
         loss: (B,) median loss of the rows that have a finite one, nan without.
         loss_peak: (B,) largest of these.
@@ -112,6 +113,7 @@ class Bins(NamedTuple):
     change: Values
     gaps: Values
     zeros: Values
+    tail: NDArray[np.int64]
     updates: Values
     loss: Values
     loss_peak: Values
@@ -124,7 +126,8 @@ class Bins(NamedTuple):
         gaps = _in_bins(np.isnan(rows.norms) & ~rows.nan)
         measured = BIN - gaps.sum(axis=1)
         with np.errstate(invalid="ignore"):
-            zeros = (_in_bins(rows.norms) == 0).sum(axis=1) / measured
+            zero = _in_bins(rows.norms) == 0
+            zeros = zero.sum(axis=1) / measured
         return cls(
             _median(_in_bins(rows.logs)),
             _median(total),
@@ -132,6 +135,7 @@ class Bins(NamedTuple):
             _mean(np.abs(np.diff(total, axis=1))),
             gaps.mean(axis=1),
             zeros,
+            np.logical_and.accumulate(zero[:, ::-1], axis=1).sum(axis=1),
             _largest(_in_bins(rows.updates)),
             _median(loss),
             _largest(loss),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import log
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradmidi.events.bins import BIN, LARGEST, Bins, Rows
 from gradmidi.events.episodes import Episodes
@@ -36,6 +37,7 @@ class Layers:
         self._learns = np.zeros(layers, dtype=bool)  # has had a gradient in all steps of a bin
         self._learn_all = False
         self._has_suspects = False  # in the bin before
+        self._tail = np.zeros(layers, dtype=np.int64)  # rows of exactly zero at its end
         self._zero_since = np.full(layers, -1)
         self._weak_since = np.full(layers, -1)
         self._still_since = np.full(layers, -1)
@@ -72,6 +74,7 @@ class Layers:
         if self._has_gaps or not self._learn_all:
             self._learns |= bins.gaps[i] == 0
             self._learn_all = bool(self._learns.all())
+        self._tail = bins.tail[i]
         for episodes in self.episodes:
             yield from episodes.pass_over(row)
 
@@ -85,14 +88,22 @@ class Layers:
             (still & ~zero, self._still_since, self.frozen, 2),
         ):
             if seen.any():
-                since[seen & (since < 0)] = row - BIN + 1
+                new = seen & (since < 0)
+                since[new] = row - BIN + 1
+                if episodes is self.zero:
+                    since[new] = self._first_zero(bins.tail[i], row)[new]
                 since[~seen] = -1
-                lasting = seen & (row - since >= bins_needed * BIN - 1)
+                lasting = seen & (row - since >= (bins_needed - 1) * BIN)
                 if lasting.any():
                     value = updates if episodes is self.frozen else np.exp(np.minimum(level, LARGEST))
                     yield from episodes.see(row, lasting, since, value)
             else:
                 since[:] = -1
+
+    def _first_zero(self, tail: NDArray[np.int64], row: int) -> NDArray[np.int64]:
+        """The first row of the zeros that a bin ends with, which may have begun in the bin before, (L,)."""
+        dead = tail >= self._p.zero * BIN
+        return np.where(dead, row + 1 - tail - np.where(tail == BIN, self._tail, 0), row - BIN + 1)
 
     def onsets(self) -> list[Found]:
         """What has begun and not ended."""
@@ -104,6 +115,7 @@ class Layers:
             episodes.widen(layers)
         self._learns = np.append(self._learns, np.zeros(layers, dtype=bool))
         self._learn_all = False
+        self._tail = np.append(self._tail, np.zeros(layers, dtype=np.int64))
         more = np.full(layers, -1)
         self._zero_since, self._weak_since = np.append(self._zero_since, more), np.append(self._weak_since, more)
         self._still_since = np.append(self._still_since, more)

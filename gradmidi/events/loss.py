@@ -14,6 +14,7 @@ from gradmidi.events.episodes import Episode
 from gradmidi.events.rules import Found, Parameters
 
 RECENT = 10  # bins
+RISEN = 1.5  # times its first value, a loss is stuck even if it changes
 STEADY = 0.1  # their standard deviation, relative to their mean, below which a loss does not change
 
 
@@ -79,7 +80,7 @@ class Loss:
             early, now = mean(self._early), mean(self._recent)
             self._best = min(self._best, now)
             is_stuck = self._steps >= self._p.plateau_steps and early > 0 and now > self._p.plateau * early
-            if is_stuck and (len(self._recent) < RECENT or pstdev(self._recent) < STEADY * now):
+            if is_stuck and (now > RISEN * early or pstdev(self._recent) < STEADY * now):
                 yield from self.plateau.see(row, (), now, early, since=0)
             leak = 0.5 ** (BIN / self._p.half_life)
             self._peak = peak if isnan(self._peak) else max(self._peak * leak, min(peak, 3 * self._peak))

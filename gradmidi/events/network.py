@@ -33,6 +33,7 @@ class Network:
         self._p, self._loss = parameters, loss
         self._leak = log(2.0) * BIN / parameters.half_life
         self._peak = nan  # leaking
+        self._first = nan  # the largest norm of the first steps
         self._before = nan  # the leaking peak before what may be an explosion
         self.usual = np.full(layers, nan)  # each layer's level, to tell which one has grown
         self._totals: list[float] = []  # the newest bins
@@ -73,12 +74,11 @@ class Network:
             )
 
     def _early_peaks(self, rows: Rows, first: int) -> NDArray[np.float64]:
-        """In the warm-up, the largest norm before each row; nan in the first five steps, which are not compared."""
-        before = np.fmax.accumulate(np.r_[self._peak, rows.total])
-        self._peak = float(before[-1])
-        peaks = before[:-1]
-        peaks[: max(0, NOT_COMPARED - first)] = nan
-        return peaks
+        """In the warm-up, the largest norm of the first five steps; nan for these, which are not compared."""
+        count = max(0, NOT_COMPARED - first)
+        self._first = float(np.fmax.reduce(rows.total[:count], initial=self._first))
+        self._peak = float(np.fmax.reduce(rows.total, initial=self._peak))
+        return np.r_[np.full(min(count, len(rows.total)), nan), np.full(max(0, len(rows.total) - count), self._first)]
 
     def _most(self, logs: NDArray[np.float64]) -> tuple[int, ...]:
         """The layer that is farthest above its usual level; at first, the one with the largest norm."""

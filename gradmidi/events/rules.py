@@ -36,7 +36,7 @@ class Parameters(NamedTuple):
         warm_up: steps before any norm counts as usual; until then only a much larger one is a spike.
         half_life: steps in which the leaking peak falls to a half.
         spike: ratio of the whole gradient's norm to its leaking peak, from which a step is a spike.
-        early_spike: the same ratio to the largest norm so far, within the warm-up.
+        early_spike: the same ratio to the largest norm of the first five steps, within the warm-up.
         explosion: ratio of the median of ten steps to the leaking peak before, from which it is an explosion.
         drift: ratio of the median of fifty steps to that of the warm-up.
         vanishing_beside: ratio of a layer's median norm to that of the layer with the largest one.
@@ -62,7 +62,7 @@ class Parameters(NamedTuple):
     vanishing_beside: float = 1e-4
     vanishing_since: float = 1e-4
     bad_start: float = 1000.0
-    steep: float = 5.0
+    steep: float = 3.0
     zero: float = 0.7
     frozen: float = 1e-7
     noise: float = 1.0

@@ -110,7 +110,7 @@ def test_a_layer_that_dies_is_told_within_two_bins_and_flickering_zeros_once():
     norms = calm()
     norms[203:, 1] = 0.0
     assert [one[:3] for one in told(record(norms))] == [("zero", ONSET, "conv2"), ("zero", ONGOING, "conv2")]
-    assert 203 <= told(record(norms))[0][3] <= 219
+    assert told(record(norms))[0][3:] == (209, 203), "at the end of the bin, from the first zero on"
     flickering = calm()
     flickering[np.random.default_rng(0).random(STEPS) < 0.8, 0] = 0.0
     onsets = [one for one in told(record(flickering)) if one[1] == ONSET]
@@ -189,6 +189,15 @@ def test_a_start_with_norms_that_the_loss_does_not_explain():
     start = told(record(1000 * calm(), falling()))
     assert start[0][:4] == ("bad-start", ONSET, "fc2", 19)
     assert told(record(1000 * calm(), 1000 * falling())) == [], "a loss that is summed has large norms"
+
+
+def test_a_run_that_explodes_in_its_first_steps():
+    """As with the post's learning rate of 1 and batches of 256: from 0.7 to 8,000 in twelve steps, in leaps of ten."""
+    norms = calm(40)
+    norms[5:20] *= np.array([8, 15, 120, 1, 40, 25, 500, 2000, 1, 1, 1, 1, 1, 1, 1])[:, None]
+    (onset, *_) = told(record(norms))
+    assert onset[:2] == ("spike", ONSET)
+    assert onset[3] == 7
 
 
 def test_nothing_is_usual_at_first():
