@@ -78,7 +78,9 @@ class Network:
         count = max(0, NOT_COMPARED - first)
         self._first = float(np.fmax.reduce(rows.total[:count], initial=self._first))
         self._peak = float(np.fmax.reduce(rows.total, initial=self._peak))
-        return np.r_[np.full(min(count, len(rows.total)), nan), np.full(max(0, len(rows.total) - count), self._first)]
+        peaks = np.full(len(rows.total), self._first)
+        peaks[:count] = nan
+        return peaks
 
     def _most(self, logs: NDArray[np.float64]) -> tuple[int, ...]:
         """The layer that is farthest above its usual level; at first, the one with the largest norm."""
