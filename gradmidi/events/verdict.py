@@ -123,8 +123,10 @@ class Verdict(NamedTuple):
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of trouble that were found, gravest first."""
-        return [kind for kind in KINDS if any(trouble.kind == kind for trouble in self.troubles)]
+        """The kinds of trouble that were found, gravest first, but what lasted to the end before what was over."""
+        found = {trouble.kind for trouble in self.troubles}
+        lasting = {trouble.kind for trouble in self.troubles if trouble.is_lasting}
+        return sorted((kind for kind in KINDS if kind in found), key=lambda kind: kind not in lasting)
 
 
 def verdict_of(recording: Recording) -> Verdict:

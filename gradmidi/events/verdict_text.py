@@ -12,6 +12,8 @@ from gradmidi.events.verdict import HEALTHY, UNKNOWN, Trouble, Verdict
 from gradmidi.printable import counted
 
 MOST_ALONE = 2  # troubles of one kind that have a line each; more of them share one
+MOST_LINES = 5  # of troubles; more of them are told by kind, and the least grave kinds by name only
+FEW_LINES = 3  # with which there is room for the advice on a third kind
 MOST_ADVICE = 3  # kinds whose causes and remedies are told
 MOST_POINTS = 3  # causes or remedies of each of them
 WINDOWED = ("drift", "noise")  # a mean over a window decides, which begins before them
@@ -37,11 +39,13 @@ def lines_of(verdict: Verdict, name: str) -> list[str]:
         verdict: of a run.
         name: what the run is called.
     """
+    troubles = _trouble_lines(verdict)
+    advised = verdict.kinds[: MOST_ADVICE - (len(troubles) > FEW_LINES)]
     return [
         f"{name}: {about(verdict)}",
         sentence(verdict),
-        *(f"  {line}" for line in _trouble_lines(verdict)),
-        *_advice(verdict),
+        *(f"  {line}" for line in troubles),
+        *_advice(advised),
         *_unchecked(verdict),
     ]
 
@@ -134,14 +138,25 @@ def _lasts(verdict: Verdict, kind: str) -> bool:
     return any(trouble.is_lasting for trouble in verdict.troubles if trouble.kind == kind)
 
 
-def _trouble_lines(verdict: Verdict) -> Iterator[str]:
+def _trouble_lines(verdict: Verdict) -> list[str]:
     """In order of their first step; troubles of one kind together."""
-    for kind in dict.fromkeys(trouble.kind for trouble in verdict.troubles):
+    lines = _lines_of_kinds(verdict, verdict.kinds, MOST_ALONE)
+    if len(lines) <= MOST_LINES:
+        return lines
+    shown = verdict.kinds if len(verdict.kinds) <= MOST_LINES else verdict.kinds[: MOST_LINES - 1]
+    others = [KINDS[kind].title for kind in verdict.kinds if kind not in shown]
+    return _lines_of_kinds(verdict, shown, 1) + ([f"also {_listed(others)}"] if others else [])
+
+
+def _lines_of_kinds(verdict: Verdict, kinds: Sequence[str], alone: int) -> list[str]:
+    lines: list[str] = []
+    for kind in dict.fromkeys(trouble.kind for trouble in verdict.troubles if trouble.kind in kinds):
         same = [trouble for trouble in verdict.troubles if trouble.kind == kind]
-        if len(same) > MOST_ALONE:
-            yield _together(same, verdict.layers)
+        if len(same) > alone:
+            lines.append(_together(same, verdict.layers))
         else:
-            yield from (_with(f"{named(one, verdict.layers)} {when(one)}", evidence(one)) for one in same)
+            lines += [_with(f"{named(one, verdict.layers)} {when(one)}", evidence(one)) for one in same]
+    return lines
 
 
 def _together(same: Sequence[Trouble], layers: int) -> str:
@@ -159,16 +174,17 @@ def _with(text: str, figures: str) -> str:
     return f"{text} ({figures})" if figures else text
 
 
-def _advice(verdict: Verdict) -> Iterator[str]:
-    for name in verdict.kinds[:MOST_ADVICE]:
+def _advice(kinds: Sequence[str]) -> Iterator[str]:
+    for name in kinds:
         kind = KINDS[name]
         yield f"{kind.title}, usual causes: {'; '.join(kind.causes[:MOST_POINTS])}"
         yield f"{kind.title}, people try: {'; '.join(kind.remedies[:MOST_POINTS])}"
 
 
 def _unchecked(verdict: Verdict) -> Iterator[str]:
-    for kinds, why in verdict.unchecked:
-        yield f"not examined: {_listed([KINDS[kind].title for kind in kinds])} ({why})"
+    if verdict.unchecked:
+        parts = (f"{_listed([KINDS[kind].title for kind in kinds])} ({why})" for kinds, why in verdict.unchecked)
+        yield f"not examined: {'; '.join(parts)}"
 
 
 def _listed(names: Sequence[str]) -> str:
