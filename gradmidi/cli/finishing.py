@@ -40,7 +40,7 @@ def finish(args: argparse.Namespace, handover: Handover, folder: Path, targets: 
     except BaseException as error:
         _end_in_peace()
         rest = [f"; {first} is kept{_later(args, first, targets)}" for first in list(found)[:1]]
-        _last_words("".join([_told(error), *rest]))
+        last_words("".join([_told(error), *rest]))
     _end_in_peace()
 
 
@@ -74,15 +74,17 @@ def _finish(
 
 def _say_findings(path: Path, reporter: Reporter) -> None:
     """How many steps a recording has and, in the same line, what was wrong with them."""
+    from gradmidi.events import find_events
     from gradmidi.recording import Recording
-    from gradmidi.recording.findings import findings_of, sentences
+    from gradmidi.recording.findings import findings_of
+    from gradmidi.session.problems import problems_of
 
     try:
         recording = Recording.load(path)
     except InputError as error:
         reporter.say(str(error), style="yellow")
         return
-    problems = sentences(findings_of(recording))
+    problems = problems_of(findings_of(recording), find_events(recording))
     reporter.say("; ".join([f"{path}: {len(recording)} steps", *problems]), style="bold red" if problems else "")
 
 
@@ -98,7 +100,7 @@ def _render(args: argparse.Namespace, recording: Path, targets: dict[str, Path],
         try:
             made = WRITERS[kind](job, path)
         except Exception as error:
-            _last_words(f"{path} was not made: {_told(error)}{_later(args, recording, {kind: path})}")
+            last_words(f"{path} was not made: {_told(error)}{_later(args, recording, {kind: path})}")
             continue
         reporter.say(f"{made.file}: {made.detail}")
     say_heard(job)
@@ -131,7 +133,7 @@ def _later(args: argparse.Namespace, recording: Path, targets: dict[str, Path]) 
     return f"; to make {'it' if len(targets) == 1 else 'them'} later: {shlex.join(words)}"
 
 
-def _last_words(text: str) -> None:
+def last_words(text: str) -> None:
     """Print an error, if stderr is still open."""
     try:
         print(f"gradmidi run: {printable(text)}", file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradmidi.cli.event_options import add_event_options, chosen_kinds
 from gradmidi.cli.live_options import add_live_options, check_live_options
 from gradmidi.cli.options import add_file_options, add_sound_options
 from gradmidi.cli.render import TARGETS
@@ -29,7 +30,10 @@ Limits: gradmidi has to be installed in the Python that trains. In distributed t
 for a pipeline its own stages (gradmidi.listen with ranks="each" records them all). Not recorded: sharded parameters
 (FSDP, tensor parallelism, DeepSpeed: use gradmidi.listen), a compiled optimizer.step, optimizers that do not
 subclass torch.optim.Optimizer, and Python started with -I, -E or -S or without the environment that it was given.
-Losses, epochs, and steps that a GradScaler skipped are not in the recording."""
+Losses, epochs, and steps that a GradScaler skipped are not in the recording.
+
+--stop-on interrupts the process that trains, as Ctrl-C would: what was recorded is kept, the files are made, and the
+exit code is the script's, 130 unless it handles the interrupt itself."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, help_line in TARGETS:
         parser.add_argument(f"--{name}", metavar="FILE", help=f"when the script has ended: {help_line}")
     parser.add_argument("--quiet", action="store_true", help="print only errors and what the script prints")
+    add_event_options(parser)
     add_live_options(parser)
     add_sound_options(parser)
     add_file_options(parser)
@@ -53,7 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli.child import run_child
-    from gradmidi.cli.finishing import finish
+    from gradmidi.cli.console import Reporter
+    from gradmidi.cli.event_command import EventCommand
+    from gradmidi.cli.event_lines import EventLines
+    from gradmidi.cli.finishing import finish, last_words
+    from gradmidi.cli.following import Following
     from gradmidi.cli.perform import check_targets
     from gradmidi.files import check_folder
     from gradmidi.recording.existing import check_existing
@@ -69,9 +78,13 @@ def run(args: argparse.Namespace) -> int:
     check_targets(targets)
     handover = _handover(args, command)
     _check_port(handover)
+    event_command = EventCommand(args.on_event, last_words) if args.on_event is not None else None
+    reporter = Reporter(argparse.Namespace(json=False, quiet=args.quiet))
     with _folder() as name:
         folder = Path(name)
-        code = run_child(command, give(handover, folder))
+        environment = give(handover, folder)
+        with Following(folder, EventLines(reporter.say), event_command, last_words):
+            code = run_child(command, environment)
         finish(args, handover, folder, targets)
     return code  # the script's, whether or not the files could be made
 
@@ -103,7 +116,9 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
     live = None if args.live is None else args.live or OWN_PORT
     # The words of a command are bytes; a recording is text.
     title = {"title": printable(shlex.join(command))}
-    return Handover(Path(args.out).resolve(), title, args.existing, live, live_arguments(args), composing)
+    return Handover(
+        Path(args.out).resolve(), title, args.existing, live, live_arguments(args), composing, chosen_kinds(args)
+    )
 
 
 def _check_port(handover: Handover) -> None:

@@ -7,9 +7,11 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradmidi.cli.event_options import add_event_options, chosen_kinds
 from gradmidi.cli.live_options import add_live_options, check_live_options
 from gradmidi.cli.options import add_file_options, add_output_options, add_sound_options
 from gradmidi.errors import InputError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from gradmidi.cli.console import ProgressLine, Reporter
+    from gradmidi.cli.event_command import EventCommand
     from gradmidi.experiments.digits import Digits
     from gradmidi.experiments.settings import Settings
     from gradmidi.recording.row import Row
@@ -45,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--out", metavar="DIR", default="out", help="where the files go, replacing earlier ones (default: out)"
     )
+    add_event_options(parser)
     add_live_options(parser)
     add_sound_options(parser)
     add_file_options(parser)
@@ -54,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from gradmidi.cli import DONE, INTERRUPTED
     from gradmidi.cli.console import Reporter
+    from gradmidi.cli.event_command import EventCommand
     from gradmidi.cli.options import check_file_options, check_layers, chosen_layers, compose_options, compose_recording
     from gradmidi.cli.perform import Job, Written, report, write_all
     from gradmidi.experiments.digits import load_digits
@@ -66,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
     reporter = Reporter(args)
     settings = _settings(args)
+    command = None if args.on_event is None else EventCommand(args.on_event, partial(reporter.say, style="bold red"))
+    chosen_kinds(args)
     check_live_options(args, METRICS)
     check_file_options(args)
     compose_options(args)
@@ -77,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     digits = load_digits(args.data)
     reporter.say(f"training on {digits.source}, seed {settings.seed}")
     path = folder / RECORDING
-    whole = _train(args, settings, digits, path, reporter)
+    whole = _train(args, settings, digits, path, reporter, command)
     with held(path):  # until all is rendered, so that no other recording takes its place meanwhile
         recording = chosen_layers(args, Recording.load(path))
         job = Job(args, recording, compose_recording(args, recording), reporter)
@@ -108,19 +115,30 @@ def _is_of_model(path: Path, model: object) -> bool:
     return False
 
 
-def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: Path, reporter: Reporter) -> bool:
+def _train(
+    args: argparse.Namespace,
+    settings: Settings,
+    digits: Digits,
+    path: Path,
+    reporter: Reporter,
+    command: EventCommand | None,
+) -> bool:
     """Train and record; False if Ctrl-C ended it early, with every finished step in the file.
 
     Raises:
         InputError: the recording failed; the steps before are kept.
     """
+    from gradmidi.cli.event_command import OPTION, PATIENCE
+    from gradmidi.cli.event_lines import EventLines
     from gradmidi.experiments.mnist import describe, train
     from gradmidi.experiments.settings import LAYERS
 
+    kinds = chosen_kinds(args)
     meta = describe(settings, digits)
     sessions: list[Session] = []
     with reporter.progress("training", settings.steps) as bar, _said_by(reporter):
-        display = _Display(LAYERS, args, bar, reporter)
+        display = _Display(LAYERS, args, bar)
+        lines = EventLines(reporter.say)
 
         def attach(net: nn.Module, optimizer: Optimizer) -> Session:
             session = _listen(args, net, optimizer, path, meta)
@@ -128,6 +146,11 @@ def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: P
             if session.live:
                 reporter.say(f"playing on {session.live.port} ({session.live.system})")
             session.add(display)
+            session.on_event(lines.show)
+            if command is not None:
+                session.telling.listen(command.run, OPTION, PATIENCE)
+            if kinds:
+                session.telling.stop_on(kinds, lambda event: reporter.say(f"--stop-on: {event.text}", style="bold red"))
             return session
 
         whole = True
@@ -136,6 +159,10 @@ def _train(args: argparse.Namespace, settings: Settings, digits: Digits, path: P
         except KeyboardInterrupt:
             whole = False
             reporter.say(f"interrupted after {display.steps} steps; what was recorded is kept", style="yellow")
+        finally:
+            lines.close()
+            if command is not None:
+                command.end()
     session = sessions[0]
     if session.failure:
         raise InputError(f"{path}: {session.failure}; the {len(session.recording)} steps before are kept")
@@ -180,17 +207,17 @@ def _said_by(reporter: Reporter) -> Iterator[None]:
 
 
 class _Display:
-    """A sink that shows the notes of the newest step and prints the first anomaly of each kind and layer."""
+    """A sink that shows the notes of the newest step."""
 
-    def __init__(self, layers: Sequence[str], args: argparse.Namespace, bar: ProgressLine, reporter: Reporter) -> None:
+    def __init__(self, layers: Sequence[str], args: argparse.Namespace, bar: ProgressLine) -> None:
         from gradmidi.cli.options import compose_options
         from gradmidi.composition import Composer
         from gradmidi.recording.gathering import Gathering
 
-        self._bar, self._reporter = bar, reporter
+        self._bar = bar
         self._composer = Composer(layers, **compose_options(args))
         self._unseen = Gathering(layers)
-        self._told: set[tuple[str, str]] = set()
+        self._unseen.limits = None  # nothing is worth a look before its time
         self.steps = 0
 
     def append(self, row: Row, /) -> None:
@@ -203,19 +230,11 @@ class _Display:
 
     def look(self) -> None:
         """Show what is new since the last look; ten times per second, as composing takes a while."""
-        from gradmidi.events import KINDS
-
         if not self._unseen:
             return
         rows = self._unseen.take()
         score = self._composer.feed(rows)
         self._bar.show(self.steps, f"loss {rows.metrics['loss'][-1]:.4g}  {_notes(score, rows.steps[-1])}")
-        for mark in score.marks.of(*KINDS):
-            if (mark.kind, mark.layer) not in self._told:
-                self._told.add((mark.kind, mark.layer))
-                self._reporter.say(mark.text, style="bold red")
-        if self._told:
-            self._unseen.limits = None
         self._unseen.look_at = time.perf_counter() + SHOW_EVERY
 
 

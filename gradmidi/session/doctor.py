@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 
 from gradmidi.events import Event, Watch
 from gradmidi.recording.gathering import MOST, Gathering
 from gradmidi.recording.row import Row
 
 LOOK_EVERY = 0.5  # s, unless a norm gives reason to look at once
-SUDDEN = frozenset({"nan", "inf", "spike", "explosion"})  # kinds that such a norm shows
+EARLY = 20  # rows, each of which is looked at, as nothing is known yet that could give reason to look
+NOT_FINITE, HIGH = frozenset({"nan", "inf"}), frozenset({"spike", "explosion"})  # kinds that such a norm shows
 NAME = "finding events"  # in a warning
 
 Tell = Callable[[Sequence[Event]], object]
@@ -19,8 +21,8 @@ Tell = Callable[[Sequence[Event]], object]
 class Doctor:
     """Gathers rows and has a :class:`gradmidi.events.Watch` look at them.
 
-    It looks at once where a norm is NaN, infinite or far above what is usual, at most once per interval and not while
-    such a thing is going on; otherwise every half second, or every 256 rows where they come faster.
+    It looks at once where a norm is NaN or infinite, or far above what is usual, unless that is going on already;
+    otherwise every half second, or every 256 rows where they come faster.
 
     Args:
         layers: names of the L layers.
@@ -54,9 +56,11 @@ class Doctor:
         found = self._watch.find(rows)
         self._lost = False
         self._rows += len(rows)
-        going = at_once or any(event.kind in SUDDEN for event in self._watch.ongoing)
-        self._gathered.limits = None if going else [self._watch.limit] * len(self._layers)
-        self._gathered.look_at = self._now() + LOOK_EVERY
+        going = {event.kind for event in self._watch.ongoing}
+        limit = inf if at_once or going & HIGH else self._watch.limit
+        self._gathered.limits = None if going & NOT_FINITE else [limit] * len(self._layers)
+        if self._rows >= EARLY:
+            self._gathered.look_at = self._now() + LOOK_EVERY
         if found:
             self._tell(found)
         return found
@@ -80,6 +84,4 @@ class Doctor:
         self._lost = True
 
     def _begin_gathering(self) -> Gathering:
-        gathered = Gathering(self._layers, self._now)
-        gathered.look_at = self._now() + LOOK_EVERY
-        return gathered
+        return Gathering(self._layers, self._now)

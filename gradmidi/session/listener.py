@@ -16,6 +16,12 @@ MOST_WAITING = 256  # events; further ones are dropped
 PATIENCE = 2.0  # s that the end of a session waits for what is waiting
 
 Hear = Callable[[Event], object]
+Say = Callable[[str], object]
+
+
+def warn_of(what: str) -> None:
+    """A warning."""
+    warn(f"gradmidi: {what}")
 
 
 class Listener:
@@ -28,10 +34,11 @@ class Listener:
         callback: called with each event.
         name: what it is called in a warning.
         patience: s that :meth:`close` waits.
+        say: says what went wrong.
     """
 
-    def __init__(self, callback: Hear, name: str, patience: float = PATIENCE) -> None:
-        self._callback, self._name, self._patience = callback, name, patience
+    def __init__(self, callback: Hear, name: str, patience: float = PATIENCE, say: Say = warn_of) -> None:
+        self._callback, self._name, self._patience, self._say = callback, name, patience, say
         self._waiting: SimpleQueue[Event | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
@@ -62,7 +69,7 @@ class Listener:
         lost, stuck = self._dropped + self._left(), thread.is_alive()
         if (lost or stuck) and not self._failed:
             hangs = f" and has not returned {self._patience:g} s after the end" if stuck else ""
-            warn(f"gradmidi: {self._name} is too slow{hangs}; {counted(lost, 'event')} not handed to it")
+            self._say(f"{self._name} is too slow{hangs}; {counted(lost, 'event')} not handed to it")
         self._dropped = 0
         if stuck:
             self._failed = True
@@ -82,5 +89,5 @@ class Listener:
                 self._callback(event)
             except BaseException as error:
                 self._failed = True
-                warn(f"gradmidi: {self._name} stopped, the training continues: {type(error).__name__}: {error}")
+                self._say(f"{self._name} stopped, the training continues: {type(error).__name__}: {error}")
                 return

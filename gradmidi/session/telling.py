@@ -14,6 +14,7 @@ from gradmidi.recording.csv_writer import RecordingWriter
 from gradmidi.saying import warn
 from gradmidi.session.delivery import say_stopped
 from gradmidi.session.doctor import NAME, Doctor
+from gradmidi.session.ending import STOPPED
 from gradmidi.session.events_file import EventsFile
 from gradmidi.session.listener import PATIENCE, Hear, Listener
 
@@ -43,6 +44,7 @@ class Telling:
         self._listeners: list[Listener] = []
         self._stops: frozenset[str] = frozenset()
         self._say_stop: Hear = lambda event: None
+        self._stopped_on = ""
         self._ending = False
 
     def listen(self, callback: Hear, name: str, patience: float = PATIENCE) -> None:
@@ -82,6 +84,8 @@ class Telling:
         """Tell how the run ended, and wait for the callbacks, but not for long."""
         self._try(self.doctor.look)
         self._ending = True
+        if how == STOPPED and self._stopped_on:
+            how = f"early, stopped on {self._stopped_on},"
         self._try(partial(self.doctor.finish, how))
         self._ending = False
         for listener in self._listeners:
@@ -117,6 +121,8 @@ class Telling:
         for event in events:
             if event.kind in self._stops and event.phase == ONSET:
                 self._say_stop(event)
+                # Once: to a script that handles it, a second one would mean that it should not take its time.
+                self._stops, self._stopped_on = frozenset(), event.kind
                 interrupt()
                 return
 
@@ -145,7 +151,7 @@ class TellsEvents:
         return callback
 
     def stop_on(self, *kinds: str) -> None:
-        """Interrupt the training, as Ctrl-C would, when an event of one of these kinds begins: ``stop_on("nan")``.
+        """Interrupt the training once, as Ctrl-C would, where one of these kinds begins: ``stop_on("nan")``.
 
         Raises:
             InputError: there is no such kind, or it is none of trouble.

@@ -14,7 +14,8 @@ from gradmidi.measure.finding import living_optimizers, model_of
 from gradmidi.measure.probe import GradientProbe
 from gradmidi.saying import warn
 from gradmidi.session import Session
-from gradmidi.unattended.handover import Handover, claim_number, take, tell_of
+from gradmidi.session.ending import how_the_script_ended
+from gradmidi.unattended.handover import Handover, claim_number, take, tell_event, tell_of
 
 
 class AutoListener:
@@ -52,7 +53,7 @@ class AutoListener:
 
     def _end(self) -> None:
         for session in list(self._sessions):
-            session.detach()
+            session.end(well=True, how=how_the_script_ended())
 
 
 class UnattendedSession(Session):
@@ -86,6 +87,9 @@ def _session(handover: Handover, optimizers: list[Optimizer], number: int) -> Un
         told.append(str(error))  # the script has begun: better recorded in another file than not at all
         session = begin(existing="keep")
     tell_of(number, told)
+    session.telling.receivers.append(("telling gradmidi run", partial(tell_event, number)))
+    if handover.stop_on:
+        session.telling.stop_on(handover.stop_on, partial(tell_event, number, stopped=True))
     if handover.live is not None and number == 1:
         try:
             session.play(handover.live, handover.live_options, handover.composer_options)

@@ -7,11 +7,15 @@ import os
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from gradmidi.events import Event
 
 VARIABLE = "GRADMIDI_RUN"  # names the folder of the handover in the script's environment
 SETTINGS = "settings"
 CLAIM = "recording-"
+EVENTS = "events"
 STARTUP = Path(__file__).parent / "startup"
 
 
@@ -24,6 +28,7 @@ class Handover(NamedTuple):
         existing: what happens to an earlier file, as in :func:`gradmidi.listen`.
         live: port to play the first one on, as in :func:`gradmidi.listen`; None for no live sound.
         live_options, composer_options: as in :func:`gradmidi.listen`.
+        stop_on: kinds of events that interrupt the training.
     """
 
     out: Path
@@ -32,6 +37,7 @@ class Handover(NamedTuple):
     live: str | None = None
     live_options: Mapping[str, Any] = {}
     composer_options: Mapping[str, Any] = {}
+    stop_on: tuple[str, ...] = ()
 
     def path(self, number: int) -> Path:
         """``norms.csv``, ``norms-2.csv``, …: the file of recording ``number``, counted from 1."""
@@ -74,6 +80,58 @@ def recordings(handover: Handover, folder: Path) -> dict[Path, list[str]]:
     claims = {int(claim.name.removeprefix(CLAIM)): claim.read_text() for claim in folder.glob(f"{CLAIM}*")}
     begun = {handover.path(number): json.loads(told) for number, told in sorted(claims.items()) if told}
     return {path: notices for path, notices in begun.items() if path.exists()}
+
+
+class Told(NamedTuple):
+    """An event that a process of the script has told.
+
+    Attributes:
+        number: of the recording in which it was found.
+        event: what was found.
+        stopped: it is told a second time, as the reason why the script is interrupted.
+    """
+
+    number: int
+    event: Event
+    stopped: bool
+
+
+def tell_event(number: int, event: Event, stopped: bool = False) -> None:
+    """Tell `gradmidi run` of an event, with one small write; several processes may.
+
+    Raises:
+        OSError: the folder has gone, or the disk is full.
+    """
+    line = json.dumps([number, event, stopped]) + "\n"
+    with (_folder() / EVENTS).open("ab", buffering=0) as file:
+        file.write(line.encode())
+
+
+class Ear:
+    """Hears what the processes of the script tell.
+
+    Args:
+        folder: of the handover.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EVENTS
+        self._at = 0
+
+    def hear(self) -> list[Told]:
+        """What was told since the last time."""
+        from gradmidi.events import Event
+
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                new = file.read()
+        except OSError:  # nothing has been told yet
+            return []
+        whole = new[: new.rfind(b"\n") + 1]
+        self._at += len(whole)
+        told = map(json.loads, whole.splitlines())
+        return [Told(number, Event._make([*event[:-1], tuple(event[-1])]), stopped) for number, event, stopped in told]
 
 
 def _folder() -> Path:

@@ -296,7 +296,7 @@ def test_stop_on_interrupts_at_the_step_and_every_sink_has_its_row() -> None:
     assert len(session.recording) == len(rows.rows) == 2
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)), "before NaN gets in"
     assert str(caught[0].message) == "gradmidi stops the training: NaN in 1 at step 1"
-    assert session.events[-1].text.startswith("the run ended early, stopped by a person,")
+    assert session.events[-1].text == "the run ended early, stopped on nan, after 2 steps"
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, "own"])
@@ -407,13 +407,17 @@ def test_the_doctor_looks_at_once_only_where_there_is_reason() -> None:
     rows = [Row.of(step, [1.0]) for step in range(1000)]
     for row in rows[:300]:
         doctor.append(row)
-    assert looks == [256], "rows that come fast are looked at in blocks"
+    assert looks == [*[1] * 20, 256], "rows that come fast are looked at in blocks, but for the first"
+    looks.clear()
     clock.time = 0.6
     doctor.append(rows[300])
-    assert looks == [256, 45], "and otherwise after half a second"
+    assert looks == [25], "and otherwise after half a second"
     doctor.append(Row.of(301, [500.0]))
-    assert looks == [256, 45, 1]
+    assert looks == [25, 1]
     assert told_of(found) == [("onset", "spike", 301)]
     for step in range(302, 310):
         doctor.append(Row.of(step, [500.0]))
-    assert len(looks) == 3, "what goes on already is no reason"
+    assert len(looks) == 2, "what goes on already is no reason"
+    doctor.append(Row.of(310, [float("nan")]))
+    doctor.append(Row.of(311, [float("nan")]))
+    assert looks[2:] == [9], "but NaN is, once"
