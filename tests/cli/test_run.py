@@ -364,7 +364,8 @@ def test_it_says_how_layers_were_joined_what_went_wrong_and_what_is_of_an_earlie
 
 
 def test_it_says_in_which_steps_something_was_wrong(sick_run):
-    assert "norms.csv: 5 steps; NaN in 2 of 5 steps, first in 0 at step 3" in sick_run.stderr.splitlines()[0]
+    assert "norms.csv: 5 steps; NaN in 2 of 5 steps, first in 0 at step 3" in sick_run.stderr.splitlines()[1]
+    assert sick_run.stderr.splitlines()[0].startswith("gradmidi: NaN in 0 and "), "while it ran"
     assert "TrainingWarning" not in sick_run.stderr
 
 
@@ -393,7 +394,9 @@ def test_an_earlier_recording_is_kept_continued_or_replaced(two_steps, script, r
     assert heard(tmp_path).meta["resumed"] == "3"
     run_cli("run", "--existing", "replace", "--", *command, 1, check=True)
     assert len(heard(tmp_path)) == 1
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["norms.1.csv", "norms.csv"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("norms.1.csv", "norms.csv", "events.1.csv", "events.csv")
+    }
 
 
 def test_what_does_not_fit_behind_an_earlier_recording_is_heard_in_a_file_of_its_own(
