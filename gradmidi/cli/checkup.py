@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradmidi.cli.source_options import read_recording
@@ -24,7 +26,7 @@ def check_runs(args: argparse.Namespace, reporter: Reporter) -> int:
     Raises:
         InputError: a run cannot be read; those that can are reported before.
     """
-    names = list(dict.fromkeys(args.runs))
+    names = _without_events(args.runs, reporter)
     verdicts: dict[str, Verdict] = {}
     errors: dict[str, str] = {}
     with reporter.progress("examining", len(names)) as bar:
@@ -42,6 +44,19 @@ def check_runs(args: argparse.Namespace, reporter: Reporter) -> int:
     if errors:
         raise InputError("; ".join(errors.values()))
     return int(any(verdict.troubles for verdict in verdicts.values()))
+
+
+def _without_events(names: Sequence[str], reporter: Reporter) -> list[str]:
+    """Each name once, without the events files that lie beside recordings and match ``runs/*.csv``, too."""
+    from gradmidi.recording.companion import is_events
+
+    events = [name for name in names if name.endswith("events.csv") and is_events(Path(name))]
+    kept = [name for name in dict.fromkeys(names) if name not in events]
+    if not kept:
+        raise InputError(f"{events[0]}: these are the events of a recording; give the recording beside it")
+    if events:
+        reporter.say(f"left out, as they are events and not recordings: {', '.join(events)}")
+    return kept
 
 
 def _examined(args: argparse.Namespace, name: str, reporter: Reporter) -> Verdict:

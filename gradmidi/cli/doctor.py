@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="*", help=f"a recording, a folder made by `train`, {SOURCES}")
+    parser.add_argument("runs", metavar="RUN", nargs="*", help=f"a recording, {SOURCES}")
     add_source_options(parser)
     add_output_options(parser)
 

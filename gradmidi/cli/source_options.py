@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from gradmidi.recording import Recording
 
 RECORDING = "norms.csv"
-SOURCES = "the log of a run (TensorBoard, Trainer, Lightning, MLflow, W&B export, CSV, JSON), or - for stdin"
+LOGS = "TensorBoard, Trainer, Lightning, MLflow, W&B export, CSV, JSON"
+SOURCES = f"a folder made by train, the log of a run ({LOGS}), or - for stdin"
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:

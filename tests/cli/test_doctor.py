@@ -110,6 +110,16 @@ def test_a_log_with_chosen_columns_and_standard_input(runs, run_cli):
     assert (piped.returncode, piped.stdout.splitlines()[1]) == (0, "healthy: nothing was found")
 
 
+def test_events_files_beside_recordings_are_left_out(runs, run_cli):
+    (runs / "ill.events.csv").write_text("# format: gradmidi events 1\nstep,phase\n")
+    done = run_cli("doctor", "ill.csv", "ill.events.csv", "well.csv")
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 3)
+    assert done.stderr == "left out, as they are events and not recordings: ill.events.csv\n"
+    alone = run_cli("doctor", "ill.events.csv")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert "give the recording beside it" in alone.stderr
+
+
 def test_one_of_several_runs_of_tensorboard(tmp_path, run_cli):
     pytest.importorskip("tensorboard")
     from torch.utils.tensorboard import SummaryWriter
@@ -121,7 +131,9 @@ def test_one_of_several_runs_of_tensorboard(tmp_path, run_cli):
                     writer.add_scalar(f"grad/{layer}/norm", (1 + step % 3) * (factor if step >= 60 else 1.0), step)
     assert run_cli("doctor", "runs", "--run", "one").returncode == 0
     assert run_cli("doctor", "runs", "--run", "two").returncode == 1
-    assert "several" in run_cli("doctor", "runs").stderr or "--run" in run_cli("doctor", "runs").stderr
+    both = run_cli("doctor", "runs")
+    assert both.returncode == 2
+    assert "one, two" in both.stderr
     folders = run_cli("doctor", "runs/one", "runs/two")
     assert [line.split()[1] for line in folders.stdout.splitlines()[1:]] == ["healthy", "sick"]
 
