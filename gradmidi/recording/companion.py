@@ -1,4 +1,4 @@
-"""The events file beside a recording: what it is called, and how it follows when its recording is renamed."""
+"""The events file next to a recording: what it is called, and how it follows when its recording is renamed."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Tell = Callable[[Sequence[Event]], object]
 class Doctor:
     """Gathers rows and has a :class:`gradmidi.events.Watch` look at them.
 
-    It looks at once where a norm is NaN or infinite, or far above what is usual, unless that is going on already;
+    It looks at once where a norm is NaN or infinite, or far above what is usual, unless that has begun and is not over;
     otherwise every half second, or every 256 rows where they come faster.
 
     Args:

@@ -1,4 +1,4 @@
-"""``events.csv`` beside a recording: a line per event, written as soon as it is found.
+"""``events.csv`` next to a recording: a line per event, written as soon as it is found.
 
 Columns are the fields of :class:`gradmidi.Event`. Text is safe to show, and safe in a spreadsheet: where it begins like
 a formula, an apostrophe stands before it.

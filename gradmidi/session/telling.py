@@ -54,7 +54,7 @@ class Telling:
         self.receivers.append((name, listener.hear))
 
     def write_beside(self, writer: RecordingWriter, existing: str) -> EventsFile | None:
-        """Write events to a file beside a recording; None if that goes into a device or a pipe."""
+        """Write events to a file next to a recording; None if that goes into a device or a pipe."""
         try:
             path = writer.path
         except InputError:

@@ -268,6 +268,25 @@ def test_the_last_event_says_how_the_run_ended(raised: type[BaseException] | Non
     assert session.events[-1].text == f"the run ended {how} after 5 steps"
 
 
+def test_a_rank_that_does_not_record_tells_nobody(monkeypatch, tmp_path, quiet) -> None:
+    monkeypatch.setattr("gradmidi.measure.distributed.rank", lambda: 1)
+    model, optimizer = network()
+    heard: list[Event] = []
+    with listen(model, optimizer, path=tmp_path / "norms.csv") as session:
+        session.on_event(heard.append)
+        train(model, optimizer, 5, nan_at(2))
+    assert (heard, session.events, list(tmp_path.iterdir())) == ([], (), [])
+
+
+def test_each_rank_has_its_own_events(monkeypatch, tmp_path, quiet) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    model, optimizer = network()
+    with listen(model, optimizer, path=tmp_path / "norms.csv", ranks="each"):
+        train(model, optimizer, 5, nan_at(2))
+    assert {path.name for path in tmp_path.iterdir()} == {"norms.rank1.csv", "events.rank1.csv"}
+
+
 def test_a_forked_child_tells_nobody(quiet) -> None:
     model, optimizer = still()
     heard: list[Event] = []

@@ -48,6 +48,14 @@ def train(model: nn.Module, folder: Path, batches: Iterable[tuple[torch.Tensor, 
         cc=["loss=74"],
     ) as session:
         session.add(largest)
+        heard: list[gm.Event] = []
+        session.on_event(heard.append)
+
+        @session.on_event
+        def tell(event: gm.Event) -> str:
+            return f"{event.kind} in {event.where} at step {event.step}: {event.text}"
+
+        session.stop_on("nan", "inf")
         for x, y in batches:
             loss = session.loss(nn.functional.cross_entropy(model(x), y))
             loss.backward()
@@ -55,6 +63,9 @@ def train(model: nn.Module, folder: Path, batches: Iterable[tuple[torch.Tensor, 
             optimizer.zero_grad()
             session.log(entropy=0.5)
     assert largest.norm > 0
+    events: tuple[gm.Event, ...] = session.events
+    assert heard == list(events) == list(session.report.events)
+    assert tell(events[-1]).startswith("finished in the run at step ")
     return session.recording
 
 
@@ -103,3 +114,6 @@ def mistakes(model: nn.Module, optimizer: torch.optim.Optimizer, rec: gm.Recordi
     rec["conv1"]  # type: ignore[index]
     session: Session = gm.listen(model, optimizer, live=True)
     session.add(print)  # type: ignore[arg-type]
+    session.on_event(lambda: None)  # type: ignore[type-var]
+    session.on_event("notify-send")  # type: ignore[type-var]
+    session.stop_on(["nan"])  # type: ignore[arg-type]
