@@ -20,12 +20,12 @@ FITTING = {
     "nan": {"nan"},
     "inf": {"inf"},
     "zero": {"zero"},
-    "spike": {"spike", "explosion", "inf", "nan"},
-    "larger": {"explosion", "drift", "spike"},
+    "spike": {"spike", "explosion", "inf", "nan", "bad-start"},
+    "larger": {"explosion", "drift", "spike", "bad-start"},
     "smaller": {"vanishing", "zero"},
     "noise": {"noise", "explosion", "spike"},
     "frozen": {"frozen", "zero", "vanishing"},
-    "loss-higher": {"loss-spike", "plateau", "explosion", "drift"},
+    "loss-higher": {"loss-spike", "plateau", "explosion", "drift", "bad-start"},
     "loss-flat": {"plateau", "frozen", "vanishing", "zero"},
 }
 
