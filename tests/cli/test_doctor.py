@@ -94,6 +94,17 @@ def test_the_keys_of_json(runs, run_cli):
     assert [set(one) for one in run["unchecked"]] == [{"kinds", "why"}]
 
 
+def test_what_is_not_a_number_is_null_in_json(tmp_path, run_cli):
+    norms, loss = np.ones((100, 2)), np.ones(100)
+    norms[50:], loss[50:] = np.nan, np.nan
+    Recording(("a", "b"), np.arange(100), norms, {"loss": loss}).save(tmp_path / "nan.csv")
+    done = run_cli("doctor", "nan.csv", "--json")
+    (run,) = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    (trouble,) = run["troubles"]
+    assert (trouble["kind"], trouble["value"], trouble["usual"], trouble["ratio"]) == ("nan", None, None, None)
+    assert run["loss"] == {"first": 1.0, "last": None}
+
+
 def test_quiet_leaves_the_exit_code(runs, run_cli):
     done = run_cli("doctor", "ill.csv", "well.csv", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
