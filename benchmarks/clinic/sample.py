@@ -10,7 +10,7 @@ from benchmarks.clinic.runs import load_truths, path_of, save_truths
 SAMPLE_FOLDER = Path(__file__).parents[2] / "tests" / "benchmarks" / "clinic_sample"
 SAMPLE = (
     *("mlp.healthy.0", "mlp.healthy-fine-tuned.0", "mlp.healthy-tiny-batch.1", "lstm.healthy.1"),
-    *("mlp.lr-high.0", "mlp.lr-high.2", "mlp.bad-init.0", "mlp.dying-relu.2", "lstm.dying-relu.0"),
+    *("mlp.lr-high.0", "mlp.lr-high.2", "mlp.bad-init.0", "lstm.bad-init.0", "mlp.dying-relu.2", "lstm.dying-relu.0"),
     *("mlp.no-zero-grad.2", "lstm.no-zero-grad.0", "mlp.shuffled-labels.0", "mlp.shuffled-labels.2"),
     *("mlp.poisoned-batch.3", "lstm.poisoned-batch.2", "mlp.half-overflow.2", "mlp.half-overflow.3"),
     *("mlp.frozen-layer.2", "mlp.frozen-layer.3", "mlp.slow-divergence.0", "lstm.exploding-rnn.2"),

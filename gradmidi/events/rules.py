@@ -40,7 +40,6 @@ class Parameters(NamedTuple):
         explosion: ratio of the median of ten steps to the leaking peak before, from which it is an explosion.
         drift: ratio of the median of fifty steps to that of the warm-up.
         vanishing_beside: ratio of a layer's median norm to that of the layer with the largest one.
-        vanishing_since: ratio of a layer's median norm to its own leaking peak, while the loss has not fallen.
         bad_start: norm of the whole gradient in the warm-up from which it is a bad start, where the loss is not known.
         steep: the same relative to the loss, and at least.
         zero: share of steps with a gradient of exactly zero.
@@ -60,7 +59,6 @@ class Parameters(NamedTuple):
     explosion: float = 10.0
     drift: float = 25.0
     vanishing_beside: float = 1e-4
-    vanishing_since: float = 1e-4
     bad_start: float = 1000.0
     steep: float = 3.0
     zero: float = 0.7
