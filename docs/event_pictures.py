@@ -59,7 +59,8 @@ def draw(axes: Any, recording: Recording, kind: str, name: str) -> None:
     if kind in OF_LOSS:
         axes.plot(steps, recording.metrics["loss"][part], color="black", linewidth=0.8, label="loss")
     else:
-        for layer, norms in zip(recording.layers, np.where(recording.norms > 0, recording.norms, np.nan).T, strict=True):
+        positive = np.where(recording.norms > 0, recording.norms, np.nan)
+        for layer, norms in zip(recording.layers, positive.T, strict=True):
             axes.plot(steps, norms[part], linewidth=0.8, label=layer)
         axes.plot(steps, np.exp(Rows.of(recording).total[part]), color="black", linewidth=0.8, label="whole gradient")
     axes.set_yscale("log")

@@ -47,13 +47,13 @@ def check_runs(args: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _without_events(names: Sequence[str], reporter: Reporter) -> list[str]:
-    """Each name once, without the events files that lie beside recordings and match ``runs/*.csv``, too."""
+    """Each name once, without the events files that lie next to recordings and match ``runs/*.csv``, too."""
     from gradmidi.recording.companion import is_events
 
     events = [name for name in names if name.endswith("events.csv") and is_events(Path(name))]
     kept = [name for name in dict.fromkeys(names) if name not in events]
     if not kept:
-        raise InputError(f"{events[0]}: these are the events of a recording; give the recording beside it")
+        raise InputError(f"{events[0]}: these are the events of a recording; give the recording next to it")
     if events:
         reporter.say(f"left out, as they are events and not recordings: {', '.join(events)}")
     return kept

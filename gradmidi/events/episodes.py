@@ -39,6 +39,11 @@ class Episode:
         self.onset = Found(row, self._kind, layers, row if since is None else since, value=value, usual=usual)
         return (self.onset,)
 
+    @property
+    def lasting(self) -> list[tuple[Found, tuple[int, ...]]]:
+        """The onset, with its layers, if the fault is not over."""
+        return [] if self.onset is None else [(self.onset, self.onset.layers)]
+
     def pass_over(self, row: int, value: float = nan) -> tuple[Found, ...]:
         """Returns its end if the fault was last seen long enough before ``row``."""
         if self.onset is None or row - self._last < self._quiet:
@@ -63,7 +68,7 @@ class Episodes:
         self._since = np.zeros(layers, dtype=np.int64)
         self._last = np.zeros(layers, dtype=np.int64)
         self._any = False
-        self.onsets: list[Found] = []  # of which at least one layer has not recovered
+        self._lasting: dict[Found, set[int]] = {}  # onsets, and the layers that have not recovered since
 
     def see(
         self,
@@ -91,7 +96,7 @@ class Episodes:
             value=nan if value is None else float(value[first]),
             usual=nan if usual is None else float(usual[first]),
         )
-        self.onsets.append(onset)
+        self._lasting[onset] = set(columns)
         return (onset,)
 
     def pass_over(self, row: int) -> tuple[Found, ...]:
@@ -103,8 +108,16 @@ class Episodes:
             return Nothing
         self._open &= ~over
         self._any = bool(self._open.any())
-        self.onsets = [onset for onset in self.onsets if self._open[list(onset.layers)].any()]
-        return (Found(row, self._kind, tuple(np.flatnonzero(over).tolist()), int(self._since[over].min()), RECOVERED),)
+        columns = tuple(np.flatnonzero(over).tolist())
+        for layers in self._lasting.values():
+            layers.difference_update(columns)
+        self._lasting = {onset: layers for onset, layers in self._lasting.items() if layers}
+        return (Found(row, self._kind, columns, int(self._since[over].min()), RECOVERED),)
+
+    @property
+    def lasting(self) -> list[tuple[Found, tuple[int, ...]]]:
+        """Onsets, each with those of its layers that have not recovered."""
+        return [(onset, tuple(sorted(layers))) for onset, layers in self._lasting.items()]
 
     def widen(self, layers: int) -> None:
         """Add layers."""

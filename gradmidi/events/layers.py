@@ -105,9 +105,10 @@ class Layers:
         dead = tail >= self._p.zero * BIN
         return np.where(dead, row + 1 - tail - np.where(tail == BIN, self._tail, 0), row - BIN + 1)
 
-    def onsets(self) -> list[Found]:
-        """What has begun and not ended."""
-        return [onset for episodes in self.episodes for onset in episodes.onsets]
+    @property
+    def lasting(self) -> list[tuple[Found, tuple[int, ...]]]:
+        """What has begun and not ended: onsets, each with those of its layers that have not recovered."""
+        return [one for episodes in self.episodes for one in episodes.lasting]
 
     def widen(self, layers: int) -> None:
         """Add layers."""

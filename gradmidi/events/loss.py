@@ -81,12 +81,13 @@ class Loss:
             self._best = min(self._best, now)
             is_stuck = self._steps >= self._p.plateau_steps and early > 0 and now > self._p.plateau * early
             if is_stuck and (now > RISEN * early or pstdev(self._recent) < STEADY * now):
-                yield from self.plateau.see(row, (), now, early, since=0)
+                yield from self.plateau.see(row, (), now, early, since=max(0, row + 1 - RECENT * BIN))
             leak = 0.5 ** (BIN / self._p.half_life)
             self._peak = peak if isnan(self._peak) else max(self._peak * leak, min(peak, 3 * self._peak))
         for episode in self.episodes:
             yield from episode.pass_over(row)
 
-    def onsets(self) -> list[Found]:
-        """What has begun and not ended."""
-        return [episode.onset for episode in self.episodes if episode.onset is not None]
+    @property
+    def lasting(self) -> list[tuple[Found, tuple[int, ...]]]:
+        """What has begun and not ended: onsets, each with its layers."""
+        return [one for episode in self.episodes for one in episode.lasting]

@@ -163,9 +163,10 @@ class Network:
             nearer = np.where(np.isnan(level), self.usual, np.where(np.isnan(self.usual), level, nearer))
         self.usual = nearer
 
-    def onsets(self) -> list[Found]:
-        """What has begun and not ended."""
-        return [episode.onset for episode in self.episodes if episode.onset is not None]
+    @property
+    def lasting(self) -> list[tuple[Found, tuple[int, ...]]]:
+        """What has begun and not ended: onsets, each with its layers."""
+        return [one for episode in self.episodes for one in episode.lasting]
 
     def widen(self, layers: int) -> None:
         """Add layers."""

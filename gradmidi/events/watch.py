@@ -19,7 +19,7 @@ from gradmidi.events.telling import told, where_of
 from gradmidi.recording import Recording
 
 ORDER = {kind: position for position, kind in enumerate(KINDS)}
-LOOK_BACK = 64  # rows whose steps are remembered, as evidence may be older than the bin in which it decides
+LOOK_BACK = 128  # rows whose steps are remembered, as evidence may be older than the bin in which it decides
 
 
 class Watch:
@@ -59,13 +59,14 @@ class Watch:
     @property
     def is_alarmed(self) -> bool:
         """Whether something is wrong now."""
-        return any(group.onsets() for group in self._groups)
+        return any(group.lasting for group in self._groups)
 
     @property
     def ongoing(self) -> list[Event]:
-        """The onsets of what has begun and not ended, in order."""
-        going = [found for group in self._groups for found in group.onsets()]
-        return [self._onsets[found] for found in sorted(going, key=_by_row)]
+        """The onsets of what has begun and not ended, in order, with the layers that have not recovered."""
+        lasting = [one for group in self._groups for one in group.lasting]
+        lasting.sort(key=lambda one: _by_row(one[0]))
+        return [self._with(self._onsets[found], layers) for found, layers in lasting]
 
     def find(self, rows: Recording) -> list[Event]:
         """What begins or ends in the next rows, in order of row; of one row, the gravest first."""
@@ -122,6 +123,13 @@ class Watch:
     def _step_of(self, row: int) -> int:
         """The optimizer step of a row: one of the newest, or the first of the run."""
         return self._first_step if row == 0 else int(self._steps[row - self._steps_from])
+
+    def _with(self, event: Event, layers: tuple[int, ...]) -> Event:
+        """An event of some of its layers."""
+        if layers == event.layers:
+            return event
+        some = event._replace(layer=layers[0], layers=layers, where=where_of(layers, self._names, event.kind))
+        return some._replace(text=told(some, self._quiet))
 
     def _event(self, found: Found) -> Event:
         if found.phase == ONSET:

@@ -1,4 +1,4 @@
-"""docs/events.md says what the rules do: every kind has its section and picture, and every figure is that of the code."""
+"""docs/events.md says what the rules do: a section and a picture of each kind, and the figures of the code."""
 
 import re
 from pathlib import Path
