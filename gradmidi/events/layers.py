@@ -36,6 +36,9 @@ class Layers:
         self.episodes = (self.nan, self.inf, self.zero, self.vanishing, self.frozen)
         self._learns = np.zeros(layers, dtype=bool)  # has had a gradient in all steps of a bin
         self._learn_all = False
+        self._speed = np.full(layers, np.nan)  # update ratio of the newest bin in which the weights moved
+        self._braked = np.zeros(layers, dtype=bool)
+        self._any_braked = False
         self._has_suspects = False  # in the bin before
         self._tail = np.zeros(layers, dtype=np.int64)  # rows of exactly zero at its end
         self._zero_since = np.full(layers, -1)
@@ -50,8 +53,8 @@ class Layers:
             highest = np.fmax.reduce(bins.level, axis=1, initial=-np.inf, keepdims=True)
             self._weak = bins.level < highest + log(self._p.vanishing_beside)
             self._slow = bins.updates < self._p.frozen
-            still = bins.updates < STILL
-        self._still = still
+            self._still = bins.updates < STILL
+        self._moves = bool((bins.updates > 0).any())
         whole = bins.gaps == 1
         self._missing = whole & ~whole.all(axis=1, keepdims=True)
         self._has_gaps = bool((bins.gaps > 0).any())
@@ -69,7 +72,9 @@ class Layers:
 
     def close(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
         """Bin ``i`` is complete, with ``row`` as its last; the loss has been told of it."""
-        if self._suspect[i] or self._has_suspects:
+        if self._moves:
+            self._brake(bins.updates[i])
+        if self._suspect[i] or self._has_suspects or self._any_braked:
             yield from self._compare(bins, i, row)
         if self._has_gaps or not self._learn_all:
             self._learns |= bins.gaps[i] == 0
@@ -81,7 +86,8 @@ class Layers:
     def _compare(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
         level, updates, zero, weak = bins.level[i], bins.updates[i], self._zeros[i], self._weak[i]
         still = (self._missing[i] & self._learns) | (self._still if self._loss.has_fallen else self._slow)[i]
-        self._has_suspects = self._suspect[i]
+        still |= self._braked
+        self._has_suspects = self._suspect[i] or self._any_braked
         for seen, since, episodes, bins_needed in (
             (zero, self._zero_since, self.zero, 1),
             (weak, self._weak_since, self.vanishing, 2),
@@ -100,6 +106,14 @@ class Layers:
             else:
                 since[:] = -1
 
+    def _brake(self, updates: NDArray[np.float64]) -> None:
+        """Weights that move a thousandth as much as in the bin before have stopped until they move again."""
+        with np.errstate(invalid="ignore"):
+            braked = updates < self._p.braked * self._speed
+        self._speed = np.where(braked | np.isnan(updates), self._speed, updates)
+        self._braked = np.where(np.isnan(updates), self._braked, braked)
+        self._any_braked = bool(self._braked.any())
+
     def _first_zero(self, tail: NDArray[np.int64], row: int) -> NDArray[np.int64]:
         """The first row of the zeros that a bin ends with, which may have begun in the bin before, (L,)."""
         dead = tail >= self._p.zero * BIN
@@ -116,6 +130,8 @@ class Layers:
             episodes.widen(layers)
         self._learns = np.append(self._learns, np.zeros(layers, dtype=bool))
         self._learn_all = False
+        self._speed = np.append(self._speed, np.full(layers, np.nan))
+        self._braked = np.append(self._braked, np.zeros(layers, dtype=bool))
         self._tail = np.append(self._tail, np.zeros(layers, dtype=np.int64))
         more = np.full(layers, -1)
         self._zero_since, self._weak_since = np.append(self._zero_since, more), np.append(self._weak_since, more)

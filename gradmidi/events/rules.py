@@ -44,6 +44,7 @@ class Parameters(NamedTuple):
         steep: the same relative to the loss, and at least.
         zero: share of steps with a gradient of exactly zero.
         frozen: update ratio below which weights do not move, while the loss has not fallen to half of its first value.
+        braked: update ratio relative to that of the ten steps before, below which weights have stopped moving.
         noise: mean absolute change of ln(norm) from step to step.
         noise_growth: the same as a ratio to the smallest one before.
         loss_spike: ratio of the loss to its leaking peak.
@@ -63,6 +64,7 @@ class Parameters(NamedTuple):
     steep: float = 3.0
     zero: float = 0.7
     frozen: float = 1e-7
+    braked: float = 1e-3
     noise: float = 1.0
     noise_growth: float = 4.0
     loss_spike: float = 10.0

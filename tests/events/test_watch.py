@@ -143,6 +143,15 @@ def test_weights_that_do_not_move_are_frozen():
     ]
 
 
+def test_a_learning_rate_that_falls_to_a_ten_thousandth_at_once_freezes_the_weights():
+    updates = np.full((STEPS, 4), 1e-3)
+    updates[300:] = 1e-7
+    events = told(record(calm(), falling(), updates))
+    assert [one[:2] + one[3:] for one in events] == [("frozen", ONSET, 319, 300), ("frozen", ONGOING, STEPS - 1, 300)]
+    updates[300:] = 1e-5
+    assert told(record(calm(), falling(), updates)) == [], "two steps of a schedule at once"
+
+
 def test_a_layer_that_gets_no_gradient_any_more_is_frozen():
     norms, gaps = calm(), np.zeros((STEPS, 4), dtype=bool)
     norms[300:, 2], gaps[300:, 2] = np.nan, True
