@@ -84,6 +84,14 @@ def test_it_is_renamed_with_its_recording_to_the_same_number(tmp_path: Path) -> 
         assert table(tmp_path / name)[0]["step"] == str(bad)
 
 
+def test_the_number_is_that_of_the_recording(tmp_path: Path) -> None:
+    (tmp_path / "norms.7.csv").write_text("step,a\n0,1\n")
+    for bad in (1, 2):
+        run(tmp_path / "norms.csv", bad=(bad,))
+    assert table(tmp_path / "events.8.csv")[0]["step"] == "1"
+    assert len(gm.Recording.load(tmp_path / "norms.8.csv")) == 20
+
+
 def test_a_number_whose_events_are_there_is_not_taken(tmp_path: Path) -> None:
     run(tmp_path / "norms.csv", bad=(1,))
     (tmp_path / "events.1.csv").write_text("diary")

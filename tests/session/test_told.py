@@ -184,6 +184,7 @@ def test_a_callback_that_hangs_holds_nobody_up_and_what_is_lost_is_said_once() -
     for _ in range(MOST_WAITING + 11):
         hears.hear(EVENT)
     assert time.perf_counter() - begun < 0.2
+    assert hears._waiting.qsize() <= MOST_WAITING
     with pytest.warns(TrainingWarning) as caught:
         hears.close()
         hears.close()
