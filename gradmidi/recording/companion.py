@@ -25,10 +25,10 @@ def events_paths(path: Path) -> tuple[Path, ...]:
 
 
 def is_events(path: Path) -> bool:
-    """Whether there is an events file of ours at ``path``."""
+    """Whether there is an events file of ours at ``path``; an empty one is what a Ctrl-C can leave of it."""
     try:
         with path.open("rb") as file:
-            return file.read(len(EVENTS_MARK)) == EVENTS_MARK
+            return file.read(len(EVENTS_MARK)) in (EVENTS_MARK, b"")
     except OSError:
         return False
 

@@ -115,7 +115,7 @@ def _cell(text: str) -> str:
 
 def _has_events(path: Path) -> bool:
     """Whether there is anything to lose."""
-    return path.exists() and path.read_bytes() != HEAD
+    return path.exists() and path.read_bytes() not in (HEAD, b"")
 
 
 def _whole_lines(file: io.FileIO) -> bytes:

@@ -125,6 +125,14 @@ def test_replace_replaces_both(tmp_path: Path) -> None:
     assert table(tmp_path / "events.csv")[0]["step"] == "2"
 
 
+def test_an_empty_file_is_taken(tmp_path: Path) -> None:
+    """As Ctrl-C leaves it between making the file and writing its first line."""
+    (tmp_path / "events.csv").touch()
+    run(tmp_path / "norms.csv", bad=(1,))
+    assert {path.name for path in tmp_path.iterdir()} == {"norms.csv", "events.csv"}
+    assert table(tmp_path / "events.csv")[0]["step"] == "1"
+
+
 def test_a_file_of_someone_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("mine")
     for bad in (1, 2):
