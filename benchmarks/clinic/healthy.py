@@ -13,7 +13,8 @@ LONG = 20_000
 
 
 def _sgd(recipe: Recipe) -> Recipe:
-    return recipe._replace(optimizer="sgd", lr=0.02, momentum=0.9, weight_decay=5e-4)
+    steady = recipe.lr / (1 - recipe.momentum) if recipe.optimizer == "sgd" else 1 / 3
+    return recipe._replace(optimizer="sgd", lr=0.06 * steady, momentum=0.9, weight_decay=5e-4)
 
 
 def _adam(recipe: Recipe) -> Recipe:
@@ -22,6 +23,13 @@ def _adam(recipe: Recipe) -> Recipe:
 
 def _adamw(recipe: Recipe) -> Recipe:
     return recipe._replace(optimizer="adamw", lr=2e-3, momentum=0.9, weight_decay=0.05)
+
+
+def _tiny_batch(recipe: Recipe) -> Recipe:
+    """The learning rate falls with the batch: in proportion for SGD, with its root for Adam."""
+    share = recipe.least_batch / recipe.batch
+    lr = recipe.lr * (share if recipe.optimizer == "sgd" else share**0.5)
+    return recipe._replace(batch=recipe.least_batch, lr=lr, steps=2000)
 
 
 def _tuned(recipe: Recipe) -> Recipe:
@@ -41,7 +49,7 @@ HEALTHY: dict[str, Callable[[Recipe], Recipe]] = {
     "healthy-sgd": _sgd,
     "healthy-adam": _adam,
     "healthy-adamw": _adamw,
-    "healthy-tiny-batch": lambda recipe: recipe._replace(batch=2, lr=recipe.lr * 2 / recipe.batch),
+    "healthy-tiny-batch": _tiny_batch,
     "healthy-long": lambda recipe: recipe._replace(steps=LONG),
     NUDGED: lambda recipe: recipe,
 }

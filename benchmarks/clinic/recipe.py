@@ -28,6 +28,7 @@ class Recipe(NamedTuple):
         pretrained: steps that the net was trained before the run, which then fine-tunes it with another data order.
         frozen: the first so many layers are frozen before the run, as when only a head is fine-tuned.
         steps: how long the run is.
+        least_batch: examples without which the net cannot learn, as for batch normalisation.
     """
 
     optimizer: str
@@ -42,6 +43,7 @@ class Recipe(NamedTuple):
     pretrained: int = 0
     frozen: int = 0
     steps: int = STEPS
+    least_batch: int = 2
 
     def rate(self, step: int) -> float:
         """The factor that the schedule puts on the learning rate at a step."""

@@ -11,6 +11,8 @@ from benchmarks.clinic import data, nets
 from benchmarks.clinic.recipe import Recipe
 from gradmidi.experiments.net import Net
 
+SLOWER = 3.0  # as dropout and tiny batches are
+
 
 class Ward(NamedTuple):
     """An architecture with its task.
@@ -24,7 +26,8 @@ class Ward(NamedTuple):
         dying: the module whose bias kills its ReLUs, and the layers that then have a gradient of exactly 0.
         cut: the layer that is detached, and the layers that no gradient reaches then.
         frozen: the layer whose weights are kept from moving.
-        healthy_loss: the median loss of a healthy run's last 50 of 1,000 steps lies below it.
+        healthy_loss: the median loss of a twin's last 50 of 1,000 steps lies below it, and that of another healthy run
+            below :data:`SLOWER` times as much.
         held_out: whether rules may be tuned on none of its runs.
     """
 
@@ -75,7 +78,7 @@ WARDS = {
             "residual",
             nets.Residual,
             data.small_digits,
-            Recipe("sgd", lr=0.05, momentum=0.9, weight_decay=1e-4, batch=16),
+            Recipe("sgd", lr=0.05, momentum=0.9, weight_decay=1e-4, batch=16, least_batch=4),
             hidden=("norm0", "block1.norm1", "block2.norm1"),
             dying=("block2.norm1", ("block2.conv1", "block2.norm1", "block2.conv2", "block2.norm2")),
             cut=("block1.norm2", _BLOCK1),
@@ -92,7 +95,7 @@ WARDS = {
             dying=("fc1", ("lstm1", "lstm2", "fc1", "fc2")),
             cut=("fc1", ("lstm1", "lstm2", "fc1")),
             frozen="lstm2",
-            healthy_loss=0.01,
+            healthy_loss=0.012,
         ),
         Ward(
             "transformer",
