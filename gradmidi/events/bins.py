@@ -50,16 +50,13 @@ class Rows(NamedTuple):
         logs = np.full(norms.shape, np.nan)
         np.log(norms, out=logs, where=usable)
         unknown = np.full(len(norms), np.nan)
-        names = [f"{UPDATE_RATIO} {layer}" for layer in recording.layers]
-        known = any(name in recording.metrics for name in names)
-        updates = [recording.metrics.get(name, unknown) for name in names] if known else [unknown] * len(names)
         return cls(
             recording.steps,
             norms,
             logs,
             _total(logs),
             np.asarray(recording.metrics.get("loss", unknown), dtype=np.float64),
-            np.stack(updates, axis=1) if names else np.empty(norms.shape),
+            _updates(recording, norms.shape),
             np.isnan(norms) & ~recording.gaps,
         )
 
@@ -76,6 +73,16 @@ class Rows(NamedTuple):
         more = np.full((len(self.steps), layers), np.nan)
         wide = {name: np.append(getattr(self, name), more, axis=1) for name in ("norms", "logs", "updates")}
         return self._replace(**wide, nan=np.append(self.nan, np.zeros(more.shape, dtype=bool), axis=1))
+
+
+def _updates(recording: Recording, shape: tuple[int, ...]) -> Values:
+    """The layers' update ratios (N, L), nan where they are unknown."""
+    updates = np.full(shape, np.nan)
+    if any(name.startswith(UPDATE_RATIO) for name in recording.metrics):
+        for i, layer in enumerate(recording.layers):
+            if (ratios := recording.metrics.get(f"{UPDATE_RATIO} {layer}")) is not None:
+                updates[:, i] = ratios
+    return updates
 
 
 def _total(logs: Values) -> Values:

@@ -45,9 +45,12 @@ class Layers:
         self._weak_since = np.full(layers, -1)
         self._still_since = np.full(layers, -1)
 
-    def begin(self, rows: Rows, bins: Bins) -> None:
-        """A block of rows and its whole bins follow; what can be compared at once is, as a block has many bins."""
+    def begin(self, rows: Rows) -> None:
+        """A block of rows follows."""
         self._is_finite = not (rows.nan.any() or np.isinf(rows.norms).any())
+
+    def compare(self, bins: Bins) -> None:
+        """Its whole bins; what can be compared at once is, as a block has many."""
         with np.errstate(invalid="ignore"):
             self._zeros = bins.zeros >= self._p.zero
             highest = np.fmax.reduce(bins.level, axis=1, initial=-np.inf, keepdims=True)
@@ -75,7 +78,7 @@ class Layers:
         if self._moves:
             self._brake(bins.updates[i])
         if self._suspect[i] or self._has_suspects or self._any_braked:
-            yield from self._compare(bins, i, row)
+            yield from self._see(bins, i, row)
         if self._has_gaps or not self._learn_all:
             self._learns |= bins.gaps[i] == 0
             self._learn_all = bool(self._learns.all())
@@ -83,7 +86,7 @@ class Layers:
         for episodes in self.episodes:
             yield from episodes.pass_over(row)
 
-    def _compare(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
+    def _see(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
         level, updates, zero, weak = bins.level[i], bins.updates[i], self._zeros[i], self._weak[i]
         still = (self._missing[i] & self._learns) | (self._still if self._loss.has_fallen else self._slow)[i]
         still |= self._braked

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf, isnan, nan
-from statistics import fmean as mean
-from statistics import pstdev
 
 import numpy as np
 
@@ -23,6 +21,11 @@ class Loss:
 
     Args:
         parameters: see :class:`gradmidi.events.rules.Parameters`.
+
+    Attributes:
+        early: the mean of the warm-up's bins; nan where the loss is not known.
+        has_fallen: whether the mean of a hundred steps has been below half of that.
+        is_low: whether it is below half of that now.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -34,25 +37,12 @@ class Loss:
         self._early: list[float] = []
         self._recent: list[float] = []
         self._best = inf
+        self.early = nan
+        self.has_fallen = self.is_low = False
         self._steps = 0
         self._peak = nan
 
-    @property
-    def early(self) -> float:
-        """The mean of the warm-up's bins; nan where it is not known."""
-        return mean(self._early) if self._early else nan
-
-    @property
-    def has_fallen(self) -> bool:
-        """Whether it has been below half of its first value; False where it is not known."""
-        return bool(self._early) and self._best < 0.5 * mean(self._early)
-
-    @property
-    def is_low(self) -> bool:
-        """Whether the mean of the last hundred steps is below half of its first value; False where it is not known."""
-        return bool(self._early) and mean(self._recent) < 0.5 * mean(self._early)
-
-    def begin(self, rows: Rows, bins: Bins) -> None:
+    def begin(self, rows: Rows) -> None:
         """A block of rows follows."""
         self._highest = float(np.fmax.reduce(rows.loss, initial=-inf))
 
@@ -77,10 +67,12 @@ class Loss:
             self._recent = [*self._recent[1 - RECENT :], loss]
             if len(self._early) * BIN < self._p.warm_up:
                 self._early.append(loss)
-            early, now = mean(self._early), mean(self._recent)
+                self.early = sum(self._early) / len(self._early)
+            early, now = self.early, sum(self._recent) / len(self._recent)
             self._best = min(self._best, now)
+            self.has_fallen, self.is_low = self._best < 0.5 * early, now < 0.5 * early
             is_stuck = self._steps >= self._p.plateau_steps and early > 0 and now > self._p.plateau * early
-            if is_stuck and (now > RISEN * early or pstdev(self._recent) < STEADY * now):
+            if is_stuck and (now > RISEN * early or np.std(self._recent) < STEADY * now):
                 yield from self.plateau.see(row, (), now, early, since=max(0, row + 1 - RECENT * BIN))
             leak = 0.5 ** (BIN / self._p.half_life)
             self._peak = peak if isnan(self._peak) else max(self._peak * leak, min(peak, 3 * self._peak))

@@ -52,7 +52,7 @@ class Network:
         """ln of the norm from which a step is a spike; inf while none is known."""
         return inf if isnan(self._peak) else self._peak + log(self._p.spike)
 
-    def begin(self, rows: Rows, bins: Bins) -> None:
+    def begin(self, rows: Rows) -> None:
         """A block of rows follows."""
         self._highest = float(np.fmax.reduce(rows.total, initial=-inf))
 

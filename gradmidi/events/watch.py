@@ -107,9 +107,11 @@ class Watch:
         """What is found in whole bins and in one that is begun; the rows before ``next_row`` have been looked at."""
         origin = next_row - (0 if self._begun is None else len(self._begun.steps))
         count = len(rows.steps) // BIN
-        bins = Bins.of(rows.part(0, count * BIN))
         for group in self._groups:
-            group.begin(rows, bins)
+            group.begin(rows)
+        if count:
+            bins = Bins.of(rows.part(0, count * BIN))
+            self._layers.compare(bins)
         for i in range(count + 1):
             begin = max(i * BIN, next_row - origin)
             here = rows.part(begin, (i + 1) * BIN)

@@ -115,7 +115,7 @@ def test_a_log_with_chosen_columns_and_standard_input(runs, run_cli):
     log.write_text("".join(json.dumps({"step": i, "weird": 1.0 + i % 3, "loss": 2.0}) + "\n" for i in range(400)))
     done = run_cli("doctor", "log.jsonl", "--columns", "weird")
     assert done.returncode == 1, "the loss does not fall"
-    assert done.stdout.splitlines()[1] == "sick: plateau from step 0 to the end"
+    assert done.stdout.splitlines()[1] == "sick: plateau from step 200 to the end"
     assert "; vanishing (a single layer has none to be compared with)" in done.stdout.splitlines()[-1]
     piped = run_cli("doctor", "-", input=(runs / "well.csv").read_text())
     assert (piped.returncode, piped.stdout.splitlines()[1]) == (0, "healthy: nothing was found")
@@ -128,7 +128,7 @@ def test_events_files_beside_recordings_are_left_out(runs, run_cli):
     assert done.stderr == "left out, as they are events and not recordings: ill.events.csv\n"
     alone = run_cli("doctor", "ill.events.csv")
     assert (alone.returncode, alone.stdout) == (2, "")
-    assert "give the recording beside it" in alone.stderr
+    assert "give the recording next to it" in alone.stderr
 
 
 def test_one_of_several_runs_of_tensorboard(tmp_path, run_cli):

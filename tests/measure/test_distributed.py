@@ -225,7 +225,7 @@ def weights(model: nn.Module) -> list[nn.Parameter]:
 
 def test_only_rank_0_writes_to_the_file_that_all_ranks_name(two_ranks: list[dict[str, Any]], folder: Path) -> None:
     _, second = (of_rank["one_file_for_all_ranks"] for of_rank in two_ranks)
-    assert second["files"] == ["all.csv"]
+    assert second["files"] == ["all.csv", "all.events.csv"]
     assert second["warnings"] == []
     assert Recording.load(folder / "all.csv").steps.tolist() == list(range(2 * cases.STEPS))
 
@@ -255,7 +255,9 @@ def test_each_rank_may_leave_a_recording_of_its_own(two_ranks: list[dict[str, An
         assert left.meta["rank"] == in_memory["meta"]["rank"] == str(rank)
         assert len(left) == cases.STEPS
     assert two_ranks[0]["a_file_per_rank"]["norms"] != two_ranks[1]["a_file_per_rank"]["norms"]
-    assert sorted(path.name for path in folder.glob("each*")) == ["each.rank0.csv", "each.rank1.csv"]
+    assert sorted(path.name for path in folder.glob("each*")) == [
+        f"each.rank{rank}{kind}.csv" for rank in (0, 1) for kind in ("", ".events")
+    ]
 
 
 def test_a_pipeline_is_recorded_by_its_ranks_and_joined(two_ranks: list[dict[str, Any]], folder: Path) -> None:
@@ -268,7 +270,7 @@ def test_a_pipeline_is_recorded_by_its_ranks_and_joined(two_ranks: list[dict[str
 
 
 def test_run_records_the_stage_of_rank_0(two_ranks: list[dict[str, Any]], folder: Path) -> None:
-    assert [path.name for path in (folder / "pipeline-run").iterdir()] == ["norms.csv"]
+    assert sorted(path.name for path in (folder / "pipeline-run").iterdir()) == ["events.csv", "norms.csv"]
     recording = Recording.load(folder / "pipeline-run" / "norms.csv")
     expected, _ = one_process(cases.net())
     assert recording.layers == ("0",)

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -140,7 +140,10 @@ def test_transposing_moves_every_tone(scale: Scale, semitones: float) -> None:
 
 @given(st.one_of(EQUAL, NAMED), st.integers(-5, 5))
 def test_rotating_keeps_the_tones(scale: Scale, steps: int) -> None:
-    turned = scale.rotate(steps)
+    try:
+        turned = scale.rotate(steps)
+    except InputError:  # a tonic that has left the range
+        reject()
     lo, hi = scale.tonic / 1.99, scale.tonic * 1.99
     assert_allclose(turned.frequencies(lo, hi), scale.frequencies(lo, hi), rtol=1e-9)
     assert turned.mode(1) == turned

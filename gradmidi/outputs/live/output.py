@@ -181,7 +181,7 @@ class LiveOutput:
     def _perform(self, waiting: Waiting | None, now: float) -> None:
         if waiting is None:
             return
-        score = self._composer.feed(waiting.row)
+        score = self._composer.feed(waiting.row, events=())  # its marks would not be sent
         messages = timed_bytes(self._stream.events(score))
         origin = self._timeline.place(now, score.length, len(messages) / self._max_rate)
         kind = KEEP if waiting.alarm else NOTE
