@@ -9,7 +9,7 @@ HELP = "as {kind}, {phase}, {layer}, {step}, {since}, {value}, {usual} and {text
 
 def add_event_options(parser: argparse.ArgumentParser) -> None:
     """Whom to tell, and when to stop."""
-    group = parser.add_argument_group("when something is wrong", "docs/events.told.md says what is found, and when.")
+    group = parser.add_argument_group("when something is wrong", "docs/events.md says what is found, and when.")
     group.add_argument(
         "--on-event",
         metavar="COMMAND",
