@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from operator import lt
 
@@ -35,31 +35,47 @@ class Gathering:
         self.look_at = 0.0
         self.limits: Sequence[float] | None = [inf] * len(layers)
         self._layers = tuple(layers)
-        self._rows: list[Row] = []
+        # Copied into arrays: a row that somebody keeps costs the probe a new one.
+        self._norms = np.empty((MOST, len(layers)))
+        self._gaps = np.zeros((MOST, len(layers)), dtype=bool)
+        self._steps: list[int] = []
+        self._metrics: list[Mapping[str, float]] = []
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._steps)
 
     def append(self, row: Row, /) -> bool:
-        """Keep one step until the next look; True if it is time to look."""
-        self._rows.append(row)
-        if self._now() >= self.look_at or len(self._rows) >= MOST:
+        """Keep one step until the next look; True if it is time to look.
+
+        Raises:
+            ValueError: its norms or gaps are not of L layers.
+        """
+        count = len(self._steps)
+        if count == len(self._norms):
+            self._norms = np.concatenate([self._norms, np.empty_like(self._norms)])
+            self._gaps = np.concatenate([self._gaps, np.zeros_like(self._gaps)])
+        if len(row.norms) != len(self._layers):  # which NumPy would repeat if there is one
+            raise ValueError(f"a step has {len(row.norms)} norms of {len(self._layers)} layers")
+        self._norms[count] = row.norms
+        gaps = row.missing
+        if gaps is not None:
+            self._gaps[count] = gaps
+        self._steps.append(row.step)
+        self._metrics.append(row.metrics)
+        if self._now() >= self.look_at or count + 1 >= MOST:
             return True
         # With Python floats, which are faster than NumPy calls for up to about a hundred layers.
         if self.limits is None or all(map(lt, row.norms.tolist(), self.limits)):
             return False
-        gaps = row.missing
         return gaps is None or not bool(((row.norms < self.limits) | gaps).all())
 
     def take(self) -> Recording:
-        """What was gathered since the last look; a metric that a step did not have is nan there.
-
-        Raises:
-            InputError, ValueError: a step's norms or gaps are not of L layers.
-        """
-        rows, self._rows = self._rows, []
-        norms = np.array([row.norms for row in rows], dtype=np.float64)
-        gaps = np.array([row.gaps for row in rows])
-        names = dict.fromkeys(name for row in rows for name in row.metrics)
-        metrics = {name: np.array([row.metrics.get(name, np.nan) for row in rows]) for name in names}
-        return Recording(self._layers, np.array([row.step for row in rows]), norms, metrics, gaps=gaps)
+        """What was gathered since the last look; a metric that a step did not have is nan there."""
+        steps, self._steps = self._steps, []
+        logged, self._metrics = self._metrics, []
+        count = len(steps)
+        norms, gaps = self._norms[:count].copy(), self._gaps[:count].copy()
+        self._gaps[:count] = False
+        names = dict.fromkeys(name for metrics in logged for name in metrics)
+        columns = {name: np.array([metrics.get(name, np.nan) for metrics in logged]) for name in names}
+        return Recording(self._layers, np.array(steps), norms, columns, gaps=gaps)
