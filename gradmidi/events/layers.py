@@ -30,7 +30,7 @@ class Layers:
         quiet = parameters.quiet
         self.nan = Episodes("nan", layers, quiet)
         self.inf = Episodes("inf", layers, quiet)
-        self.zero = Episodes("zero", layers, 2 * BIN)
+        self.zero = Episodes("zero", layers, quiet)
         self.vanishing = Episodes("vanishing", layers, 2 * BIN)
         self.frozen = Episodes("frozen", layers, 2 * BIN)
         self.episodes = (self.nan, self.inf, self.zero, self.vanishing, self.frozen)
@@ -57,7 +57,7 @@ class Layers:
             self._weak = bins.level < highest + log(self._p.vanishing_beside)
             self._slow = bins.updates < self._p.frozen
             self._still = bins.updates < STILL
-        self._moves = bool((bins.updates > 0).any())
+        self._knows_updates = not bool(np.isnan(bins.updates).all())
         whole = bins.gaps == 1
         self._missing = whole & ~whole.all(axis=1, keepdims=True)
         self._has_gaps = bool((bins.gaps > 0).any())
@@ -75,7 +75,7 @@ class Layers:
 
     def close(self, bins: Bins, i: int, row: int) -> Iterator[Found]:
         """Bin ``i`` is complete, with ``row`` as its last; the loss has been told of it."""
-        if self._moves:
+        if self._knows_updates:
             self._brake(bins.updates[i])
         if self._suspect[i] or self._has_suspects or self._any_braked:
             yield from self._see(bins, i, row)
