@@ -104,8 +104,8 @@ def test_layers_that_recover_at_different_steps_are_different_troubles():
     norms[200:300, 0] = 0.0
     norms[200:400, 1] = 0.0
     assert spans(verdict_of(record(norms, falling()))) == [
-        ("zero", ("conv1",), 200, 319),
-        ("zero", ("conv2",), 200, 419),
+        ("zero", ("conv1",), 200, 349),
+        ("zero", ("conv2",), 200, 449),
     ]
 
 
