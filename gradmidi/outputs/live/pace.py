@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from gradmidi.composition.baseline import Baseline
 from gradmidi.composition.passage import nonfinite
 from gradmidi.errors import InputError
-from gradmidi.events import ONSET, Event, Watch
+from gradmidi.outputs.live.peak import Peak
 from gradmidi.recording import Recording
 
 BASELINE_WEIGHT = 0.1
-ALARMS = ("nan", "inf", "explosion", "spike")  # gravest first
+ALARMS = ("nan", "inf", "spike")  # gravest first
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Pace:
         if policy not in PACES:
             raise InputError(f"no pace is called {policy!r}; there are {', '.join(PACES)}")
         self._keep = PACES[policy]
-        self._watch = Watch(layers)
+        self._peak = Peak()
         self._baseline = Baseline(len(layers), BASELINE_WEIGHT)
         self._layers = len(layers)
         self._kept: Waiting | None = None
@@ -102,13 +102,13 @@ class Pace:
     @property
     def limits(self) -> list[float]:
         """(L,) norms from which a step is an alarm; inf while nothing is usual yet."""
-        return [self._watch.limit] * self._layers
+        return [self._peak.limit] * self._layers
 
     def put(self, rows: Recording) -> bool:
         """Add one or more steps, in order; True if an alarm is among them."""
         with np.errstate(over="ignore"):
             loudness = _loudness(rows.norms, np.exp(self._baseline.before(rows.norms)))
-        alarms = _alarms_in(rows, self._watch.find(rows))
+        alarms = _alarms_in(rows, self._peak.rise(rows.norms))
         self.steps += len(rows)
         if not alarms:
             self._kept = self._keep(self._kept, rows, loudness)
@@ -140,15 +140,12 @@ class Pace:
         self._alarms[new.alarm] = new
 
 
-def _alarms_in(rows: Recording, events: Sequence[Event]) -> dict[int, str]:
-    """Positions of the rows that must be heard, each with its gravest kind: all NaN and Inf, and what begins there."""
-    found: dict[int, set[str]] = {}
+def _alarms_in(rows: Recording, risen: Sequence[int]) -> dict[int, str]:
+    """Positions of the rows that must be heard, each with its gravest kind."""
+    found: dict[int, set[str]] = {row: {"spike"} for row in risen}
     for row, _, kind, _ in nonfinite(rows).tolist():
         found.setdefault(row, set()).add(ALARMS[kind])
-    for event in events:
-        if event.phase == ONSET and event.kind in ALARMS:
-            found.setdefault(event.row, set()).add(event.kind)
-    return {row: next(kind for kind in ALARMS if kind in kinds) for row, kinds in found.items()}
+    return {row: next(kind for kind in ALARMS if kind in found[row]) for row in sorted(found)}
 
 
 def _loudness(norms: NDArray[np.float64], usual: NDArray[np.float64]) -> Loudness:

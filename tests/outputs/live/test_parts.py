@@ -102,14 +102,13 @@ def test_steps_may_come_one_by_one_or_together(policy, sick):
 
 
 def test_limits_are_where_a_spike_begins():
-    pace = Pace("peak", LAYERS)
-    assert pace.limits == [np.inf] * 4
-    for _ in range(20):
-        pace.put(one_row(0, CALM))
+    assert Pace("peak", LAYERS).limits == [np.inf] * 4
     whole = np.linalg.norm(CALM)
-    assert pace.limits == pytest.approx([10 * whole] * 4)
-    assert pace.put(one_row(1, (9.9 * whole, *CALM[1:]))) is False
-    assert pace.put(one_row(2, (10.1 * whole, *CALM[1:]))) is True
+    for times, alarm in ((9.9, False), (10.1, True)):
+        pace = pace_of("peak", *[CALM] * 20)
+        assert pace.limits == pytest.approx([10 * whole] * 4)
+        assert pace.put(one_row(20, (times * whole, *CALM[1:]))) is alarm
+        assert pace.put(one_row(21, (times * whole, *CALM[1:]))) is False, "it has begun before"
 
 
 def test_the_interval_is_the_same_however_steps_are_told():
