@@ -10,7 +10,7 @@ from gradmidi.events import Event, Watch
 from gradmidi.recording.gathering import MOST, Gathering
 from gradmidi.recording.row import Row
 
-LOOK_EVERY = 0.5  # s, unless a norm gives reason to look at once
+LOOK_EVERY = 2.0  # s, unless a norm gives reason to look at once
 EARLY = 20  # rows, each of which is looked at, as nothing is known yet that could give reason to look
 NOT_FINITE, HIGH = frozenset({"nan", "inf"}), frozenset({"spike", "explosion"})  # kinds that such a norm shows
 NAME = "finding events"  # in a warning
@@ -22,7 +22,7 @@ class Doctor:
     """Gathers rows and has a :class:`gradmidi.events.Watch` look at them.
 
     It looks at once where a norm is NaN or infinite, or far above what is usual, unless that has begun and is not over;
-    otherwise every half second, or every 256 rows where they come faster.
+    otherwise every two seconds, or every 256 rows where they come faster.
 
     Args:
         layers: names of the L layers.
