@@ -28,7 +28,7 @@ class Rows(NamedTuple):
         steps: (N,) optimizer steps.
         norms: (N, L); nan where there was no gradient, too.
         logs: (N, L) ln(norm); nan where a norm is not finite and positive.
-        total: (N,) ln of the norm of the whole gradient, of the layers that have one; nan if there is none.
+        total: (N,) ln of the norm of the whole gradient, of the layers that have one; nan where no layer has.
         loss: (N,) nan where it is unknown.
         updates: (N, L) update ratios, nan where they are unknown.
         nan: (N, L) True where a norm is NaN although there was a gradient.

@@ -21,8 +21,8 @@ class Event(NamedTuple):
         phase: ``"onset"``, ``"recovered"``, or ``"ongoing"`` for what has not ended when the run ends.
         where: the layer's name, ``"the loss"`` or ``"the run"``.
         since: the optimizer step of the first evidence.
-        value: the figure that decided, in the unit of its kind; nan if there is none.
-        usual: what it was compared with, in the same unit; nan if there is none.
+        value: the figure that decided, in the unit of its kind; nan for a kind without one.
+        usual: what it was compared with, in the same unit; nan for a kind without one.
         seen: how many measured steps of the run the rule had seen by then.
         layers: columns of all layers to which the same thing happened at this row, in forward order.
     """

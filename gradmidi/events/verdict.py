@@ -50,8 +50,8 @@ class Trouble(NamedTuple):
         since: the optimizer step of the first evidence.
         step: the optimizer step at which that sufficed.
         until: the optimizer step at which it counted as over; None if it had not ended when the run did.
-        value: the figure that decided; nan if there is none.
-        usual: what it was compared with; nan if there is none.
+        value: the figure that decided; nan for a kind without one.
+        usual: what it was compared with; nan for a kind without one.
         ratio: ``value / usual``; nan if either is unknown.
         seen: how many measured steps of the run the rule had seen at ``step``.
         rows: measured steps from then to the end of the trouble or of the run.
@@ -92,7 +92,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         steps: number of measured steps.
-        first_step: the first optimizer step; None if there is none.
+        first_step: the first optimizer step; None for a run without steps.
         last_step: the last one.
         layers: number of layers.
         loss: the first one, and the median of the last ten, nan if it was lost to NaN; None where no step has one.

@@ -24,6 +24,7 @@ from gradmidi.session.delivery import Delivery, FirstLayers, Numbers, say_stoppe
 from gradmidi.session.doctor import NAME as DOCTOR
 from gradmidi.session.elsewhere import RecordedElsewhere
 from gradmidi.session.ending import STOPPED, WELL, how_it_ended, how_the_script_ended, in_spite_of_interrupts
+from gradmidi.session.notices import Notices
 from gradmidi.session.probe import Probe
 from gradmidi.session.report import SessionReport
 from gradmidi.session.telling import Telling, TellsEvents
@@ -105,8 +106,7 @@ class Session(TellsEvents):
         self._closers: list[Callable[[bool], object]] = []  # called with whether the training ended well
         self.live: LiveOutput | None = None
         self._heard: LiveReport | None = None
-        self._notices: list[str] = []
-        self._said: set[str] = set()
+        self._notices = Notices()
         # Not whether this rank records to a file: where parameters are sharded, all ranks have to measure the same.
         self._fixed = path is not None
         self._path = None if path is None else path_here(Path(path), ranks)
@@ -219,7 +219,7 @@ class Session(TellsEvents):
         """Steps so far, what was wrong with them, and, once the session has ended, how the live performance went."""
         self._arrive()
         findings, events = self._tally.findings(), self.telling.so_far()
-        notices = (*self._notices, *self.telling.notices())
+        notices = (*self._notices.texts, *self.telling.notices())
         return SessionReport(self._tally.steps, self.layers, findings, notices, self._heard, events)
 
     @property
@@ -308,7 +308,7 @@ class Session(TellsEvents):
         self.telling.forget()
         self._closers.clear()
         self._over = True
-        self._said = {"findings", "silence", "missed"}
+        self._notices.said = {"findings", "silence", "missed"}
 
     def end(self, well: bool, how: str = WELL) -> None:
         """:meth:`detach`, and say what was wrong; live sound is played to its end only if training ended ``well``.
@@ -322,11 +322,13 @@ class Session(TellsEvents):
         in_spite_of_interrupts(self._probe.detach, release, partial(self.telling.finish, how), close)
         self._over = True
         if well:  # an exception speaks for itself
-            self._say_once("silence", self._probe.silence, lambda why: self._notice(f"no gradient was recorded: {why}"))
-            self._say_once("missed", self._probe.missed, lambda names: self._say_join(names, "not recorded"))
+            self._notices.once(
+                "silence", self._probe.silence, lambda why: self._notices.say(f"no gradient was recorded: {why}")
+            )
+            self._notices.once("missed", self._probe.missed, lambda names: self._say_join(names, "not recorded"))
         if self.says_findings:
             problems = self.report.problems
-            self._say_once("findings", lambda: problems, lambda lines: warn(f"gradmidi: {'; '.join(lines)}"))
+            self._notices.once("findings", lambda: problems, lambda lines: warn(f"gradmidi: {'; '.join(lines)}"))
 
     def __del__(self) -> None:
         # A training that is dropped with its session: deliver a late row, or those on their way from a device.
@@ -378,12 +380,7 @@ class Session(TellsEvents):
         from gradmidi.measure.joining import joined
 
         if not self._elsewhere:
-            self._notice(f"{joined(names)} while training and {fate}; {self.join_remedy}")
-
-    def _say_once(self, what: str, find: Callable[[], Any], say: Callable[[Any], object]) -> None:
-        if what not in self._said and (found := find()):
-            self._said.add(what)
-            say(found)
+            self._notices.say(f"{joined(names)} while training and {fate}; {self.join_remedy}")
 
     def _meet(self, metrics: Numbers) -> frozenset[str]:
         """Add undeclared metrics as columns if possible, otherwise say so once."""
@@ -391,7 +388,7 @@ class Session(TellsEvents):
         lost = [name for name in new if not self._added(name)]
         if lost:
             declare = f"declare it: metrics={(*self._columns, *lost)!r}"
-            self._notice(f"{', '.join(lost)}: not recorded, as {self._path} already has steps without; {declare}")
+            self._notices.say(f"{', '.join(lost)}: not recorded, as {self._path} already has steps without; {declare}")
         return self._delivery.known | frozenset(new)
 
     def _added(self, metric: str) -> bool:
@@ -399,8 +396,3 @@ class Session(TellsEvents):
             return self._store.add_metric(metric)
         except OSError:  # a full disk, which the next row will report
             return False
-
-    def _notice(self, text: str) -> None:
-        """Say it now, and once more in the report."""
-        self._notices.append(text)
-        warn(f"gradmidi: {text}")

@@ -17,6 +17,7 @@ import pytest
 import gradmidi
 from gradmidi.cli import COMMANDS, main
 from gradmidi.recording import Recording
+from tests.terminal import said_on_a_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -145,29 +146,10 @@ def test_every_public_name_loads():
 def test_no_color_is_respected(norms, tmp_path):
     """On a terminal the alarms are red; with NO_COLOR nothing is."""
 
-    def said(**environment) -> bytes:
-        leader, follower = pty.openpty()
-        command = [sys.executable, "-m", "gradmidi", "render", norms, "--mid", tmp_path / "x.mid"]
-        subprocess.run(
-            command,
-            stdout=follower,
-            stderr=follower,
-            env={**os.environ, "TERM": "xterm-256color", **environment},
-            check=True,
-        )
-        os.close(follower)
-        text = b""
-        try:
-            while part := os.read(leader, 65536):
-                text += part
-        except OSError:  # Linux answers so when the other end is closed
-            pass
-        os.close(leader)
-        return text
-
+    command = ["render", norms, "--mid", tmp_path / "x.mid"]
     colour = b"\x1b[1;31m"
-    assert colour in said()
-    assert b";31m" not in said(NO_COLOR="1")
+    assert colour in said_on_a_terminal(command, tmp_path)
+    assert b";31m" not in said_on_a_terminal(command, tmp_path, NO_COLOR="1")
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path):

@@ -1,8 +1,6 @@
 """`gradmidi doctor RUN`, as a person, a CI job and a sweep run it; without a run it is in test_commands."""
 
 import json
-import os
-import pty
 import subprocess
 import sys
 
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradmidi.recording import Recording
+from tests.terminal import said_on_a_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -173,20 +172,5 @@ def test_options_of_a_log_need_one(run_cli):
 
 
 def test_colour_only_on_a_terminal_that_wants_it(runs):
-    def said(**environment) -> bytes:
-        leader, follower = pty.openpty()
-        command = [sys.executable, "-m", "gradmidi", "doctor", "ill.csv"]
-        environment = {**os.environ, "TERM": "xterm-256color", **environment}
-        subprocess.run(command, cwd=runs, stdout=follower, stderr=follower, env=environment, check=False)
-        os.close(follower)
-        text = b""
-        try:
-            while part := os.read(leader, 65536):
-                text += part
-        except OSError:  # Linux answers so when the other end is closed
-            pass
-        os.close(leader)
-        return text
-
-    assert b"\x1b[1;31msick: " in said()
-    assert b"\x1b[1;31m" not in said(NO_COLOR="1")
+    assert b"\x1b[1;31msick: " in said_on_a_terminal(["doctor", "ill.csv"], runs)
+    assert b"\x1b[1;31m" not in said_on_a_terminal(["doctor", "ill.csv"], runs, NO_COLOR="1")
