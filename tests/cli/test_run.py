@@ -244,7 +244,11 @@ def test_of_two_ranks_the_first_is_recorded(script, run_cli, tmp_path):
         """)
     options = ["--standalone", "--nproc-per-node=2", "--log-dir", "logs"]
     launcher = [sys.executable, "-m", "torch.distributed.run", *options]
-    done = run_cli("run", "--", *launcher, command[1])
+    for _ in range(3):
+        done = run_cli("run", "--", *launcher, command[1])
+        if "terminate called without an active exception" not in done.stderr:
+            break
+        shutil.rmtree(tmp_path / "out")  # torch aborts a rank that is leaving, now and then, on a busy machine
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"norms.csv", "events.csv"}
     np.testing.assert_allclose(heard(tmp_path).norms, json.loads(done.stdout), rtol=1e-6)
