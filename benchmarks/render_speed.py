@@ -16,7 +16,8 @@ from benchmarks.timing import median_ratio, paired, table
 from gradmidi.composition import compose
 from gradmidi.outputs.audio_file import write_audio
 from gradmidi.outputs.sine import render_sine
-from gradmidi.outputs.soundfont import find_soundfont, render_wav
+from gradmidi.outputs.soundfont import render_wav
+from gradmidi.outputs.soundfont_choice import find_soundfont
 from gradmidi.outputs.synth import synth_blocks
 from gradmidi.recording import Recording
 
@@ -73,17 +74,16 @@ def _soundfont(score, folder: Path) -> None:
     soundfont = find_soundfont()
     program = shutil.which("fluidsynth")
     length = score.length
-    ways = {"our own synthesiser": lambda: write_audio(folder / "own.wav", synth_blocks(score))}
-    if soundfont is not None:
-        ways["`render_wav`"] = lambda: render_wav(score, folder / "ours.wav", soundfont)
-    if soundfont is not None and program is not None:
+    ways = {
+        "our own synthesiser": lambda: write_audio(folder / "own.wav", synth_blocks(score)),
+        "`render_wav`": lambda: render_wav(score, folder / "ours.wav", soundfont),
+    }
+    if program is not None:
         score.save_midi(folder / "g.mid")
         command = [program, "-ni", "-q", "-F", folder / "theirs.wav", "-r", "44100", soundfont, folder / "g.mid"]
         ways["`fluidsynth -F`"] = lambda: subprocess.run(command, check=True, capture_output=True)
     seconds = paired(ways, ROUNDS)
-    print(
-        f"\nSoundFont, {length:.0f} s of sound, {len(score)} notes, {soundfont.name if soundfont else 'none found'}:\n"
-    )
+    print(f"\nSoundFont, {length:.0f} s of sound, {len(score)} notes, {soundfont.name}:\n")
     _print(seconds, length, "`fluidsynth -F`" if program else "our own synthesiser")
 
 

@@ -43,7 +43,7 @@ REQUIREMENTS = (
         "brew install fluid-synth",
         "choco install fluidsynth",
     ),
-    Requirement("pretty_midi", "pretty_midi", "the SoundFont it ships", *_extra("soundfont")),
+    Requirement("pretty_midi", "pretty_midi", "a General MIDI SoundFont (--soundfont gm)", *_extra("soundfont")),
     Requirement("soundfile", "soundfile", ".flac, .ogg and .mp3 files", *_extra("audio")),
     Requirement("matplotlib", "matplotlib", "pictures", *_extra("plot")),
     Requirement("pandas", "pandas", "tables of pandas (to_pandas, from_pandas)", *_extra("pandas")),

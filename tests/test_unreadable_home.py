@@ -5,7 +5,7 @@ import os
 import pytest
 
 from gradmidi.errors import InputError
-from gradmidi.outputs.soundfont import find_soundfont
+from gradmidi.outputs.soundfont_choice import find_soundfont
 from gradmidi.theory.scale import Scale
 from tests.users import unprivileged
 
@@ -17,8 +17,10 @@ TOO_LONG = "/" + "x" * 300  # for any system, whoever asks
 @pytest.mark.parametrize("home", [TOO_LONG, "", "/dev/null", "~nobody-such"])
 def test_soundfonts_are_looked_for_elsewhere(home, monkeypatch):
     monkeypatch.setenv("HOME", home)
-    monkeypatch.setattr("gradmidi.outputs.soundfont.SYSTEM_FOLDERS", ("~/.local/share/soundfonts", "~nobody-such/sf2"))
+    folders = ("~/.local/share/soundfonts", "~nobody-such/sf2")
+    monkeypatch.setattr("gradmidi.outputs.soundfont_choice.SYSTEM_FOLDERS", folders)
     find_soundfont()
+    find_soundfont("gm")
     with pytest.raises(InputError, match=r"--soundfont: there is no file .*none\.sf2"):
         find_soundfont("~/none.sf2")
 
@@ -26,10 +28,10 @@ def test_soundfonts_are_looked_for_elsewhere(home, monkeypatch):
 def test_soundfonts_in_a_folder_without_rights_are_left_alone(tmp_path, monkeypatch):
     (tmp_path / "home").mkdir(mode=0)
     monkeypatch.setattr(
-        "gradmidi.outputs.soundfont.SYSTEM_FOLDERS", (str(tmp_path / "home"), str(tmp_path / "home/sf2"))
+        "gradmidi.outputs.soundfont_choice.SYSTEM_FOLDERS", (str(tmp_path / "home"), str(tmp_path / "home/sf2"))
     )
-    find_soundfont()
-    unprivileged(lambda: str(find_soundfont()))
+    find_soundfont("gm")
+    unprivileged(lambda: str(find_soundfont("gm")))
     with pytest.raises(InputError, match="there is no file"):
         unprivileged(lambda: find_soundfont(tmp_path / "home" / "x.sf2"))
 

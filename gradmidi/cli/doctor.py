@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_installation(reporter: Reporter) -> int:
-    from gradmidi.outputs.soundfont import find_soundfont
+    from gradmidi.outputs.soundfont_choice import find_soundfont
     from gradmidi.requirements import REQUIREMENTS, install_command
 
     states = {row.name: _state(row) for row in REQUIREMENTS}
@@ -47,15 +47,10 @@ def _check_installation(reporter: Reporter) -> int:
         (row.name, states[row.name], row.serves, "" if states[row.name] == "ok" else install_command(row.name))
         for row in REQUIREMENTS
     ]
-    soundfont = find_soundfont()
-    found = ("SoundFont", str(soundfont or "missing"), "the instruments' sound", "" if soundfont else _ADVICE)
-    rows += [_midi_system(), found]
+    rows += [_midi_system(), ("SoundFont", str(find_soundfont()), "the instruments' sound", "")]
     reporter.table(("part", "state", "for", "run"), rows)
     reporter.result([dict(zip(("part", "state", "for", "run"), row, strict=True)) for row in rows])
     return 0
-
-
-_ADVICE = "put an .sf2 file into soundfonts/; see soundfonts/README.md"
 
 
 def _midi_system() -> tuple[str, str, str, str]:

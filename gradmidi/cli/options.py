@@ -54,7 +54,7 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     notes.add_argument("--layers", metavar="NAMES", help="only these layers, comma-separated; or globs such as 'conv*'")
     notes.add_argument("--title", metavar="TEXT", help="the piece's name (default: that of the recording)")
     sound = parser.add_argument_group("sound")
-    sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
+    sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with, or gm for the system's")
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
     from gradmidi.composition.styles import check_style
     from gradmidi.composition.timing import choose_timing
     from gradmidi.composition.voices import load_parts
-    from gradmidi.outputs.soundfont import find_soundfont
+    from gradmidi.outputs.soundfont_choice import find_soundfont
     from gradmidi.outputs.tuning import check_tuning
     from gradmidi.theory.scale import Scale
 

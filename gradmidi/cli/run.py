@@ -106,12 +106,14 @@ def _handover(args: argparse.Namespace, command: list[str]) -> Handover:
 
     from gradmidi.cli.live_options import live_arguments
     from gradmidi.cli.options import check_file_options, chosen_duration, compose_options
+    from gradmidi.outputs.soundfont_choice import GENERAL_MIDI
     from gradmidi.session import OWN_PORT
     from gradmidi.unattended.handover import Handover
 
     chosen_duration(args)
     check_file_options(args)
-    args.soundfont = args.soundfont and str(Path(args.soundfont).resolve())
+    if args.soundfont and args.soundfont != GENERAL_MIDI:
+        args.soundfont = str(Path(args.soundfont).resolve())
     composing = compose_options(args)
     live = None if args.live is None else args.live or OWN_PORT
     # The words of a command are bytes; a recording is text.

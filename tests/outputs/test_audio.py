@@ -11,10 +11,10 @@ import soundfile
 from gradmidi.composition import compose
 from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
-from gradmidi.outputs import soundfont as soundfonts
 from gradmidi.outputs.audio_file import PEAK_LEVEL, _write_soundfile, write_audio
 from gradmidi.outputs.midi_events import note_events
-from gradmidi.outputs.soundfont import OWN_ENGINE, PURE_TONE, TAIL, _played, find_soundfont, is_soundfont, render_wav
+from gradmidi.outputs.soundfont import OWN_ENGINE, TAIL, _played, render_wav
+from gradmidi.outputs.soundfont_choice import PURE_TONE, find_soundfont
 from gradmidi.outputs.synth import RELEASE, synth_blocks
 from gradmidi.recording import Recording
 
@@ -119,24 +119,6 @@ def test_without_libfluidsynth_our_synthesiser_plays(slow, tmp_path, monkeypatch
     assert soundfile.info(tmp_path / "g.wav").frames > 0
 
 
-def test_soundfonts_are_found_in_order(tmp_path, monkeypatch):
-    given, named, local, system = (tmp_path / f"{name}.sf2" for name in ("given", "named", "soundfonts/a", "system/b"))
-    for file in (given, named, local, system):
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(PURE_TONE_FILE.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(soundfonts, "SYSTEM_FOLDERS", (str(tmp_path / "system"),))
-    monkeypatch.setenv("GRADMIDI_SOUNDFONT", str(named))
-    assert find_soundfont(given) == given
-    assert find_soundfont() == named
-    monkeypatch.delenv("GRADMIDI_SOUNDFONT")
-    assert find_soundfont().resolve() == local
-    local.unlink()
-    assert find_soundfont() == system
-    system.unlink()
-    assert find_soundfont().name == "TimGM6mb.sf2"
-
-
 def test_what_is_not_a_soundfont_is_refused(slow, tmp_path, monkeypatch, need_fluidsynth):
     (tmp_path / "x.sf2").write_text("no sound")
     with pytest.raises(InputError, match=r"x\.sf2 is not a SoundFont"):
@@ -181,41 +163,6 @@ def test_the_tail_fades_out_evenly_over_half_a_second():
     fade = np.arange(RATE // 2)[::-1] / (RATE // 2)
     assert whole[-RATE // 2 :] == pytest.approx(np.stack([fade, fade], axis=1), abs=1e-6)
     assert (whole[: -RATE // 2] == 1).all()
-
-
-def test_a_soundfont_is_a_riff_of_its_form(tmp_path):
-    for head in (b"RIFF\0\0\0\0WAVE", b"RIFX\0\0\0\0sfbk", b"RIFF\0\0\0\0sfb", b""):
-        (tmp_path / "x.sf2").write_bytes(head)
-        assert not is_soundfont(tmp_path / "x.sf2")
-    assert is_soundfont(PURE_TONE_FILE)
-    assert not is_soundfont(tmp_path)
-
-
-def test_what_is_no_soundfont_and_the_pure_tone_are_never_chosen(tmp_path, monkeypatch):
-    folder = tmp_path / "soundfonts"
-    folder.mkdir()
-    (folder / "a.sf2").write_bytes(b"no sound")
-    (folder / "b.txt").write_bytes(PURE_TONE_FILE.read_bytes())
-    (folder / PURE_TONE).write_bytes(PURE_TONE_FILE.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(soundfonts, "SYSTEM_FOLDERS", ())
-    monkeypatch.delenv("GRADMIDI_SOUNDFONT", raising=False)
-    assert find_soundfont().name == "TimGM6mb.sf2"
-    for name in ("z.SF2", "y.sf3"):
-        (folder / name).write_bytes(PURE_TONE_FILE.read_bytes())
-        assert find_soundfont().name == name
-
-
-def test_without_any_soundfont_our_synthesiser_plays_and_says_so(slow, tmp_path, monkeypatch):
-    monkeypatch.setattr(soundfonts, "find_spec", lambda name: None)
-    monkeypatch.setattr(soundfonts, "SYSTEM_FOLDERS", ())
-    monkeypatch.setattr(soundfonts, "is_soundfont", lambda path: False)
-    monkeypatch.delenv("GRADMIDI_SOUNDFONT", raising=False)
-    assert find_soundfont() is None
-    report = render_wav(slow, tmp_path / "g.wav")
-    assert report.engine == OWN_ENGINE
-    assert report.notice.startswith("no SoundFont was found")
-    assert report.seconds == pytest.approx(slow.length + RELEASE, abs=1e-4)
 
 
 def test_the_noise_of_the_alarm_fills_its_level_evenly():

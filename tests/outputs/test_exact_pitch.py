@@ -10,6 +10,7 @@ import soundfile
 from gradmidi.composition import compose
 from gradmidi.composition.mapping import Log
 from gradmidi.composition.timing import Timing
+from gradmidi.errors import MissingPartError
 from gradmidi.outputs.midi_events import MidiStream, note_events
 from gradmidi.outputs.tuning import to_keys
 from gradmidi.recording import Recording
@@ -165,6 +166,10 @@ def test_fluidsynth_sounds_the_scale(name, tuning, tmp_path, need_program, need_
     assert np.abs(to_keys(score.frequency, "12tet").error).max() > 5
 
 
+def missing(soundfont):
+    raise MissingPartError("libfluidsynth is missing")
+
+
 @pytest.mark.parametrize("tuning", ["auto", "12tet", "bend", "mts"])
 @pytest.mark.parametrize("engine", ["FluidSynth", "own"])
 def test_render_wav_sounds_like_the_mid_of_the_same_tuning(
@@ -173,7 +178,7 @@ def test_render_wav_sounds_like_the_mid_of_the_same_tuning(
     score = slow_run(Scale.equal(19))
     report = score.save_midi(tmp_path / "g.mid", tuning=tuning)
     if engine == "own":
-        monkeypatch.setattr("gradmidi.outputs.soundfont.find_soundfont", lambda given: None)
+        monkeypatch.setattr("gradmidi.outputs.soundfont.Fluid", missing)
     score.render_wav(tmp_path / "g.wav", soundfont=pure_tone, tuning=tuning)
     samples, rate = soundfile.read(tmp_path / "g.wav")
     wanted = sounding(tmp_path / "g.mid") if report.tuning != "12tet" or tuning == "12tet" else score.frequency

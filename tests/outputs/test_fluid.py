@@ -12,7 +12,7 @@ from gradmidi.errors import InputError
 from gradmidi.outputs.audio_file import RATE
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.fluid_binding import Synthesizer
-from gradmidi.outputs.soundfont import find_soundfont
+from gradmidi.outputs.soundfont_choice import find_soundfont
 
 pytestmark = pytest.mark.usefixtures("need_fluidsynth")
 
@@ -80,7 +80,7 @@ def test_velocity_and_volume_make_it_louder(fluid):
 
 
 def test_programs_sound_differently():
-    fluid = Fluid(find_soundfont())
+    fluid = Fluid(find_soundfont("gm"))
     heard = {}
     for program in (0, 56):
         say(fluid, f"program_change channel=1 program={program}", "note_on channel=1 note=60 velocity=100")

@@ -15,8 +15,9 @@ import soundfile
 from gradmidi.composition import compose
 from gradmidi.errors import InputError
 from gradmidi.outputs.fluid import Fluid
-from gradmidi.outputs.soundfont import find_soundfont, is_soundfont, render_wav
+from gradmidi.outputs.soundfont import render_wav
 from gradmidi.outputs.soundfont_check import check_soundfont
+from gradmidi.outputs.soundfont_choice import find_soundfont, is_soundfont, own_soundfont
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_BYTES, INSTRUMENT, SAMPLE = 4_000, 41, 53
@@ -292,7 +293,8 @@ def test_what_people_use_is_not_refused(tmp_path, need_fluidsynth):
         (tmp_path / "x.sf2").write_bytes(data)
         check_soundfont(tmp_path / "x.sf2")
         Fluid(tmp_path / "x.sf2").close()
-    check_soundfont(find_soundfont())
+    check_soundfont(find_soundfont("gm"))
+    check_soundfont(own_soundfont())
     check_soundfont(ROOT / "soundfonts" / "pure-tone.sf2")
 
 

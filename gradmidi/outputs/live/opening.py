@@ -41,12 +41,10 @@ def settle_time(link: Transport) -> float:
     return SETTLE_VIRTUAL if link.port == CLIENT else SETTLE
 
 
-def _soundfont(given: str | Path | None) -> str | None:
-    from gradmidi.outputs.soundfont import find_soundfont
+def _soundfont(given: str | Path | None) -> str:
     from gradmidi.outputs.soundfont_check import check_soundfont
+    from gradmidi.outputs.soundfont_choice import find_soundfont
 
     found = find_soundfont(given)
-    if found is None:
-        return None
     check_soundfont(found)
     return str(found)

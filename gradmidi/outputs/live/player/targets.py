@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 from gradmidi.errors import MissingPartError
 from gradmidi.files import open_raw
-from gradmidi.outputs.fluid_binding import Synthesizer, module
+from gradmidi.outputs.fluid_binding import Synthesizer
 from gradmidi.outputs.live.player.libraries import CLIENT, drivers, fit, nothing_runs
-from gradmidi.requirements import install_command
 
 FILE_PREFIX = "file:"
 SYNTH = "fluidsynth"
@@ -40,7 +39,7 @@ def open_target(port: str, backend: str | None, soundfont: str | None) -> Target
     if port.startswith(FILE_PREFIX):
         return FileTarget(Path(port.removeprefix(FILE_PREFIX)))
     if port == SYNTH or port.startswith(SYNTH + ":"):
-        return SynthTarget(soundfont, port.partition(":")[2] or None)
+        return SynthTarget(soundfont or "", port.partition(":")[2] or None)
     return PortTarget.virtual(backend) if port in ("", CLIENT) else PortTarget.connect(port, backend)
 
 
@@ -109,10 +108,7 @@ class SynthTarget:
 
     system = "FluidSynth"
 
-    def __init__(self, soundfont: str | None, driver: str | None) -> None:
-        module()  # which is missed before a SoundFont is
-        if soundfont is None:
-            raise MissingPartError(f"no SoundFont was found; run: {install_command('pretty_midi')}")
+    def __init__(self, soundfont: str, driver: str | None) -> None:
         self._fluid = Synthesizer()
         self._fluid.synth.start(driver=driver)
         if not self._fluid.synth.audio_driver:
