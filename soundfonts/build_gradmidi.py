@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cycles import Floats, cycle, heard_power, heard_power_of, levels
+from cycles import AFTER, BEFORE, Floats, cycle, heard_power, heard_power_of, levels
 from earcons import HELD_NOISE, band_noise, stroke
 from earcons import RATE as KIT_RATE
 from sf2 import LOOPED, Gen, Instrument, Preset, Sample, Settings, Zone, soundfont
@@ -24,7 +24,15 @@ from sf2 import LOOPED, Gen, Instrument, Preset, Sample, Settings, Zone, soundfo
 HERE = Path(__file__).parent
 TARGET = HERE / "gradmidi.sf2"
 RATE, A4 = 44_000, 69
-ROOTS = tuple(range(33, 118, 12))  # every A from A1 on
+OCTAVE = 12
+# Root, lowest and highest key of each zone. Roots are As; from E♭3 on each octave has two zones, for an even loudness.
+PLACES = (
+    (33, 0, 38),
+    (45, 39, 50),
+    *((root, root + low, root + low + 5) for root in range(57, 106, OCTAVE) for low in (-6, 0)),
+    (117, 111, 127),
+)
+FEW_PLACES = ((57, 0, 62), (69, 63, 74), (81, 75, 127))  # for loops of several periods, which are long
 TOP = 11_000  # Hz; up to an octave and a half higher nothing aliases
 NOTE = 0.05  # s that a note of a voice lasts, for its loudness
 POWER = 10 ** (-25 / 10)  # K-weighted mean square of such a note at the highest velocity
@@ -67,20 +75,42 @@ def decibels(level: float) -> float:
 
 
 def melodic(font: Font, row: dict[str, Any]) -> int:
-    """An instrument of a zone per octave."""
-    cycles = row.get("cycles", 1)
+    """An instrument of a zone or two per octave."""
     settings = _envelope(row)
     target = POWER * decibels(row.get("level", 0)) / _envelope_power(row)
-    zones = []
-    for root in ROOTS:
-        hz = 440 * 2 ** ((root - A4) / 12) / cycles
-        amplitudes = levels(row["partials"], row.get("slope"), row.get("formants", ()), hz, TOP)
-        amplitudes *= math.sqrt(target / heard_power(amplitudes, hz))
-        frames, loop = cycle(amplitudes, hz, RATE)
-        sample = font.sample(f"{row['name']} {root}", frames, RATE, root, loop)
-        low, high = (0 if root == ROOTS[0] else root - 6), (127 if root == ROOTS[-1] else root + 5)
-        zones.append(Zone(sample, low, high, settings))
+    zones = [_zone(font, row, settings, target, *place) for place in (FEW_PLACES if "cycles" in row else PLACES)]
+    if "tick" in row:
+        zones.append(_tick(font, *row["tick"]))
     return font.instrument(row["name"], zones)
+
+
+def _zone(font: Font, row: dict[str, Any], settings: Settings, target: float, root: int, low: int, high: int) -> Zone:
+    """The harmonics are those of the middle of the zone."""
+    middle = _hz(root if high - low > OCTAVE else (low + high) / 2) / row.get("cycles", 1)
+    hz = _hz(root) / row.get("cycles", 1)
+    amplitudes = levels(row["partials"], row.get("slope"), row.get("formants", ()), middle, TOP)
+    amplitudes *= math.sqrt(target / heard_power(amplitudes, middle))
+    frames, loop = cycle(amplitudes, hz, RATE)
+    return Zone(font.sample(f"{row['name']} {low}", frames, RATE, root, loop), low, high, settings)
+
+
+def _hz(key: float) -> float:
+    return float(440 * 2 ** ((key - A4) / OCTAVE))
+
+
+def _tick(font: Font, level: float, milliseconds: float, low_pass: float) -> Zone:
+    """Noise at the stroke, the same for all keys."""
+    seconds = milliseconds / 1000
+    noise = band_noise(round(2 * seconds * RATE), 150, low_pass, RATE)
+    noise *= 10 ** (-2 * np.arange(len(noise)) / RATE / seconds)
+    noise *= math.sqrt(POWER * decibels(level) * NOTE * RATE / len(noise) / heard_power_of(noise, RATE))
+    sample = font.sample(f"Tick {low_pass}", noise, RATE, A4, _unlooped(noise))
+    return Zone(sample, 0, 127, {Gen.ATTACK: timecents(0.001), Gen.KEY_TRACKING: 0, Gen.ROOT: A4})
+
+
+def _unlooped(wave: Floats) -> tuple[int, int]:
+    """A range that readers accept for a sample that they play once."""
+    return BEFORE, len(wave) - AFTER
 
 
 def _envelope(row: dict[str, Any]) -> Settings:
@@ -116,7 +146,7 @@ def kit(font: Font, table: dict[str, Any]) -> int:
     for row in table["stroke"]:
         wave = stroke(row["pieces"], table["waves"])
         wave *= math.sqrt(POWER * decibels(row["level"]) / heard_power_of(wave, KIT_RATE))
-        sample = font.sample(row["name"], wave, KIT_RATE, row["key"], (0, len(wave)))
+        sample = font.sample(row["name"], wave, KIT_RATE, row["key"], _unlooped(wave))
         settings = {Gen.RELEASE: timecents(STROKE_RELEASE / 1000)}
         zones += [Zone(sample, key, key, settings | _fixed(row)) for key in (row["key"], *row.get("also", ()))]
     for row in table["hold"]:
@@ -135,8 +165,8 @@ def _loops(font: Font, row: dict[str, Any], waves: dict[str, Any]) -> list[int]:
         rate = KIT_RATE // 2
         noise = band_noise(HELD_NOISE, *row["noise"], rate)
         noise *= math.sqrt(power / heard_power_of(noise, rate))
-        frames = np.concatenate([noise[-8:], noise, noise[:8]])
-        return [font.sample(row["name"], frames, rate, row["key"], (8, 8 + len(noise)))]
+        frames = np.concatenate([noise[-BEFORE:], noise, noise[:AFTER]])
+        return [font.sample(row["name"], frames, rate, row["key"], (BEFORE, BEFORE + len(noise)))]
     tones = [(hz, levels(waves[wave], None, (), hz, TOP) * 10 ** (level / 20)) for hz, wave, level in row["tones"]]
     factor = math.sqrt(power / sum(heard_power(amplitudes, hz) for hz, amplitudes in tones))
     made = []

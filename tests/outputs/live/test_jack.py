@@ -56,8 +56,8 @@ def test_nothing_comes_before_the_set_up_and_it_is_complete(backend, receiver, h
     wait_until(lambda: any(map(is_panic, receiver.messages()[60:])))
     messages = receiver.messages()
     setup = messages[: next(i for i, data in enumerate(messages) if is_note(data))]
-    # all sound off, all notes off, controllers reset, bank 0:0, program 12 (marimba), volume 100, pan 40
-    first = [(0xB0, 120, 0), (0xB0, 123, 0), (0xB0, 121, 0), (0xB0, 0, 0), (0xB0, 32, 0), (0xC0, 12), (0xB0, 7, 100)]
+    # all sound off, all notes off, controllers reset, bank 0:0, program 0 (piano), volume 100, pan 40
+    first = [(0xB0, 120, 0), (0xB0, 123, 0), (0xB0, 121, 0), (0xB0, 0, 0), (0xB0, 32, 0), (0xC0, 0), (0xB0, 7, 100)]
     assert setup[:7] == [bytes(data) for data in first]
     assert {data[0] & 0x0F for data in setup} == {0, 1, 2, 3, 9}
     assert not any(map(is_note, setup))
