@@ -1,7 +1,7 @@
-"""How the default voices sound on gradmidi's own SoundFont and on General MIDI ones: python -m benchmarks.hearing.voices
+"""How the default voices sound on gradmidi's SoundFont and on General MIDI ones: python -m benchmarks.hearing.voices
 
-Speaking, ringing on, pitch, loudness and timbre of single notes, and the pitch of each note in a row of four different voices,
-as a listener hears it that has nothing but the audio.
+Of single notes: speaking, ringing on, pitch, loudness and timbre. Of four different voices in a row: the pitch of each, as
+a listener hears it that has nothing but the audio.
 """
 
 from __future__ import annotations
@@ -224,9 +224,8 @@ def _print_notes(font: str, instruments: Instruments, names: list[str]) -> None:
         speaks = [f"{speak_time(instruments, voice, key):.0f}" for key in keys]
         loud = [loudness(note) for note in notes[voice][2:]]
         rings = max(map(ring, notes[voice][2:]))
-        print(
-            f"| {name} | {' | '.join(speaks)} | {min(loud):.1f} … {max(loud):.1f} | {rings:.1f} | {per_voice[voice]:.2f} |"
-        )
+        cells = [*speaks, f"{min(loud):.1f} … {max(loud):.1f}", f"{rings:.1f}", f"{per_voice[voice]:.2f}"]
+        print(f"| {name} | {' | '.join(cells)} |")
     print(f"\nPitch of each slot: {share:.3f} of {SEQUENCES * IN_A_ROW}.", end=" ")
     for name, key in tuple(OCTAVES.items())[2:]:
         distances = timbre_distances(instruments, len(names), key)

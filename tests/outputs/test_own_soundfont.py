@@ -1,4 +1,4 @@
-"""gradmidi.sf2 is what its table makes, two readers load it, and its voices and kit sound as the composition relies on."""
+"""gradmidi.sf2 is what its table makes, two readers load it, and its voices and kit sound as composing relies on."""
 
 from __future__ import annotations
 
