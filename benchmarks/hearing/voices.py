@@ -1,7 +1,7 @@
 """How the default voices sound on gradmidi's SoundFont and on General MIDI ones: python -m benchmarks.hearing.voices
 
-Of single notes: speaking, ringing on, pitch, loudness and timbre. Of four different voices in a row: the pitch of each, as
-a listener hears it that has nothing but the audio.
+Of single notes: speaking, ringing on, pitch, loudness and timbre. Of four different voices in a row: the pitch of each,
+as a listener hears it that has nothing but the audio.
 """
 
 from __future__ import annotations
