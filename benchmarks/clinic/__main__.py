@@ -4,6 +4,7 @@ python -m benchmarks.clinic make --data DIR [--jobs 2] [--only 'lstm.*']
 python -m benchmarks.clinic truths --data DIR          compare the faulty runs with their twins again
 python -m benchmarks.clinic table --data DIR
 python -m benchmarks.clinic sample --data DIR          copy the few runs that tests use into the repository
+python -m benchmarks.clinic quiz --data DIR            take the runs of `gradmidi quiz` into the package
 python -m benchmarks.clinic judge --data DIR [--held-out] [--list] [--only 'mlp.*']            our events
 python -m benchmarks.clinic judge --data DIR --rules all [--csv FILE]      published rules beside them, on both halves
 python -m benchmarks.clinic agree --data DIR [--only 'mlp.*']          our events, a row at a time and all at once
@@ -59,6 +60,12 @@ def _sample(options: argparse.Namespace) -> None:
     take_sample(options.data, SAMPLE_FOLDER)
 
 
+def _quiz(options: argparse.Namespace) -> None:
+    from benchmarks.clinic.quiz import take_runs
+
+    take_runs(options.data)
+
+
 def _judge(options: argparse.Namespace) -> None:
     from benchmarks.clinic.comparison import compare
     from benchmarks.clinic.judge import judged, ours
@@ -107,6 +114,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "truths": _truths,
     "table": _table,
     "sample": _sample,
+    "quiz": _quiz,
     "judge": _judge,
     "agree": _agree,
     "targets": _targets,

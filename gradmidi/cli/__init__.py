@@ -26,6 +26,7 @@ COMMANDS = (
     ("scales", "list the named scales, or show one"),
     ("instruments", "list the 128 General MIDI instruments"),
     ("doctor", "say whether a run is healthy; without a run, what is installed and what is missing"),
+    ("quiz", "blind listening trials: hear runs, say what is wrong with them, see how well it was told"),
     ("completion", "print a completion script for your shell"),
 )
 MODULES = {"import": "import_log"}  # a reserved word in Python
