@@ -127,7 +127,7 @@ def _filled(word: str, path: Path) -> str:
 
 
 def _soundfont() -> str:
-    from gradmidi.outputs.soundfont import find_soundfont
+    from gradmidi.outputs.soundfont_choice import find_soundfont
 
     found = find_soundfont()
     if found is None:
