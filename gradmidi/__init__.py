@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gradmidi.comparison import Comparison, compare
     from gradmidi.composition import compose
     from gradmidi.composition.mapping import Adaptive, Log, Post, Rank
     from gradmidi.composition.timing import Timing
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Adaptive": "gradmidi.composition.mapping",
+    "Comparison": "gradmidi.comparison",
     "Event": "gradmidi.events",
     "GradientProbe": "gradmidi.measure.probe",
     "InputError": "gradmidi.errors",
@@ -40,6 +42,7 @@ _HOME = {
     "Scale": "gradmidi.theory.scale",
     "Score": "gradmidi.score",
     "Timing": "gradmidi.composition.timing",
+    "compare": "gradmidi.comparison",
     "compose": "gradmidi.composition",
     "find_events": "gradmidi.events",
     "listen": "gradmidi.session",
@@ -50,6 +53,7 @@ _HOME = {
 
 __all__ = [
     "Adaptive",
+    "Comparison",
     "Event",
     "GradientProbe",
     "InputError",
@@ -63,6 +67,7 @@ __all__ = [
     "Score",
     "Timing",
     "__version__",
+    "compare",
     "compose",
     "find_events",
     "listen",

@@ -19,6 +19,7 @@ COMMANDS = (
     ("train", "train the 2019 post's network on MNIST and write norms, MIDI, sound and a picture"),
     ("run", "run a training script unchanged and record every optimizer in it"),
     ("render", "turn a recording (norms.csv) into MIDI, sound or a picture"),
+    ("compare", "compare two runs: in words, by ear and as a picture"),
     ("import", "turn the log of a run (TensorBoard, Trainer, MLflow, CSV, JSON) into a recording"),
     ("play", "play a recording or a MIDI file on a MIDI port"),
     ("ports", "list the MIDI ports"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,12 +41,15 @@ class Job:
     reporter: Reporter
 
 
-def write_all(job: Job, targets: dict[str, Path]) -> list[Written]:
+Writer = Callable[[Job, Path], Written]
+
+
+def write_all(job: Job, targets: dict[str, Path], writers: Mapping[str, Writer] | None = None) -> list[Written]:
     """Write each target (kind → path). If a requirement is missing, that file is skipped; bad input is an error."""
     done = []
     for kind, path in targets.items():
         try:
-            done.append(WRITERS[kind](job, path))
+            done.append((writers or WRITERS)[kind](job, path))
         except MissingPartError as error:
             job.reporter.say(f"{path.name} is skipped: {error}", style="yellow")
             done.append(Written(kind, str(path), None, str(error), written=False))
@@ -55,8 +58,7 @@ def write_all(job: Job, targets: dict[str, Path]) -> list[Written]:
 
 def report(job: Job, done: list[Written], **more: Any) -> None:
     """Print the closing table, or all of it as JSON."""
-    rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
-    job.reporter.table(("what", "file", "plays", "how"), rows)
+    file_table(done, job.reporter)
     job.reporter.say(f"pitches: {job.score.about}")
     from gradmidi.cli.options import heard_layers
 
@@ -74,6 +76,12 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
             **more,
         }
     )
+
+
+def file_table(done: list[Written], reporter: Reporter) -> None:
+    """Print which files were written, and how."""
+    rows = [(item.kind, item.file, _clock(item.seconds), item.detail) for item in done]
+    reporter.table(("what", "file", "plays", "how"), rows)
 
 
 def say_heard(job: Job) -> dict[str, Any]:
@@ -155,7 +163,7 @@ def _write_picture(job: Job, path: Path) -> Written:
     return Written("picture", str(path), None, "piano roll" + " and loss" * drawn)
 
 
-WRITERS: dict[str, Callable[[Job, Path], Written]] = {
+WRITERS: dict[str, Writer] = {
     "mid": _write_midi,
     "wav": _write_audio,
     "sine": _write_sine,

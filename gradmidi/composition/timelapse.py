@@ -55,8 +55,8 @@ def time_lapse(recording: Recording, bins: int) -> TimeLapse:
     if bins < 1:
         raise InputError(f"a time-lapse of {bins} bins is not possible; use 1 or more")
     watch = Watch(recording.layers)
-    count = min(bins, len(recording))
-    edges = np.arange(count + 1) * len(recording) // max(count, 1)
+    edges = bin_edges(len(recording), bins)
+    count = len(edges) - 1
     norms = np.empty((count, len(recording.layers)))
     events: list[Event] = []
     alarms = [nonfinite(recording.rows(0, 0))]
@@ -76,6 +76,12 @@ def time_lapse(recording: Recording, bins: int) -> TimeLapse:
         recording.layers, recording.steps[edges[:-1]], np.where(gaps, np.nan, norms), metrics, meta, gaps
     )
     return TimeLapse(binned, events, np.concatenate(alarms))
+
+
+def bin_edges(rows: int, bins: int) -> NDArray[np.int64]:
+    """The first row of each bin and, at last, the number of rows; no more bins than rows."""
+    count = min(bins, rows)
+    return np.arange(count + 1) * rows // max(count, 1)
 
 
 def _resumed(recording: Recording, edges: NDArray[np.int64]) -> dict[str, str]:

@@ -141,7 +141,7 @@ def verdict_of(recording: Recording) -> Verdict:
         int(steps[0]) if len(steps) else None,
         int(steps[-1]) if len(steps) else None,
         len(recording.layers),
-        _loss_of(recording),
+        losses_of(recording),
         troubles_of(find_events(recording), recording.layers),
         tuple(_unchecked(recording)),
     )
@@ -192,7 +192,8 @@ def _trouble(onset: Event, end: Event | None, layers: Sequence[int], names: Sequ
     )
 
 
-def _loss_of(recording: Recording) -> tuple[float, float] | None:
+def losses_of(recording: Recording) -> tuple[float, float] | None:
+    """The first loss, and the median of the last ten, nan if it was lost to NaN; None where no step has one."""
     loss = recording.metrics.get("loss", np.empty(0))
     known = loss[~np.isnan(loss)]
     if not len(known):

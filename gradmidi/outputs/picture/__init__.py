@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +75,17 @@ def save_picture(
         InputError: another ending, or the file cannot be written.
         MissingPartError: matplotlib is not installed, or does not load.
     """
+    save_figure(path, lambda: draw_figure(score, recording, size))
+
+
+def save_figure(path: str | Path, drawn: Callable[[], Figure]) -> None:
+    """Write the figure that ``drawn`` draws; otherwise as :func:`save_picture`."""
     target = Path(path)
     kind = target.suffix.lower()[1:] if not is_stream(target) else "png"
     if f".{kind}" not in FORMATS:
         raise InputError(f"{target}: pictures are written as {', '.join(FORMATS)}")
     with quiet_matplotlib():
-        figure = draw_figure(score, recording, size)
+        figure = drawn()
         with whole_file(target) as file:
             figure.savefig(file, format=kind, metadata=UNDATED.get(kind))
 
@@ -97,7 +103,7 @@ def _draw(figure: Any, score: Score, recording: Recording | None) -> None:
     parts = heights(figure, len(found), loss is not None and bool(np.isfinite(loss).any()))
     pitches = pitch_labels(score, parts.roll)
     labels = {LABELS: pitches.values(), LETTERS: [KINDS[kind].name for kind in found]}
-    axes = add_axes(figure, parts, labels, legend_names(score))
+    axes = add_axes(figure, parts._asdict(), labels, legend_names(score))
     draw_roll(axes["roll"], score, parts.roll)
     draw_pitch_axis(axes["roll"], score, pitches)
     if "trouble" in axes:
@@ -112,13 +118,18 @@ def _draw(figure: Any, score: Score, recording: Recording | None) -> None:
     _draw_top(next(iter(axes.values())), score)
 
 
-def _draw_top(axes: Any, score: Score) -> None:
-    """The piece's name, what its pitches mean in small print, and step numbers to find a place in the recording."""
+def draw_title(axes: Any, score: Score) -> None:
+    """The piece's name and, in small print, what its pitches mean, above the left edge of the axes."""
     place = axes.get_position()
     height = axes.figure.get_figheight() * POINTS
     most = int((1 - place.x0) * axes.figure.get_figwidth() * POINTS / TITLE)
     for text, below, size, colour in ((score.title, 24, 13, "black"), (score.about, 38, 9, "#555555")):
         axes.figure.text(place.x0, 1 - below / height, printable(text, most), fontsize=size, color=colour, **PLAIN)
+
+
+def _draw_top(axes: Any, score: Score) -> None:
+    """The title, and step numbers to find a place in the recording."""
+    draw_title(axes, score)
     marks = _labelled_steps(axes, score.marks.of("step"))
     steps = axes.secondary_xaxis("top")
     steps.set_xticks(marks.time, [str(step) for step in marks.step.tolist()])
@@ -143,6 +154,11 @@ def _draw_loss(axes: Any, score: Score, loss: NDArray[np.float64]) -> None:
     marks = score.marks.of("loss")
     time = marks.time if len(marks) == len(loss) else np.linspace(0, score.length, len(loss), endpoint=False)
     axes.plot(time, loss, color="#444444", linewidth=0.9)
+    scale_loss(axes, loss)
+
+
+def scale_loss(axes: Any, loss: NDArray[np.float64]) -> None:
+    """The axis of a loss, logarithmic where it spans much."""
     finite = loss[np.isfinite(loss)]
     if len(finite) and finite.max() > 50 * max(float(np.median(finite)), 1e-9):
         logarithmic = {} if finite.min() > 0 else {"linthresh": max(float(np.median(finite)), 1e-3)}

@@ -34,28 +34,35 @@ def heights(figure: Any, rows: int, has_loss: bool) -> Heights:
 
 
 def add_axes(
-    figure: Any, parts: Heights, labels: Mapping[float, Iterable[str]], names: Iterable[str]
+    figure: Any,
+    parts: Mapping[str, float],
+    labels: Mapping[float, Iterable[str]],
+    names: Iterable[str],
+    gaps: Mapping[str, float] = GAPS,
+    above: float = ABOVE,
 ) -> dict[str, Any]:
-    """Axes by the names of :class:`Heights`, which share their time.
+    """Axes by name, from the top, which share their time.
 
     Args:
         figure: to which they are added.
-        parts: how high they are.
+        parts: points of height; what has 0 is not drawn.
         labels: texts at the left by the size of their letters.
         names: texts of the legend.
+        gaps: points below each part that is drawn.
+        above: points above the first.
     """
     width, height = figure.get_figwidth() * POINTS, figure.get_figheight() * POINTS
     left = BESIDE_LABELS + max((text_width(figure, text, size) for size in labels for text in labels[size]), default=0)
     right = BESIDE_LEGEND + max((text_width(figure, name, LABELS) for name in names), default=0)
     left, right = (min(margin, MOST_OF_WIDTH * width) for margin in (left, right))
     axes: dict[str, Any] = {}
-    top = height - ABOVE
-    for name, points in parts._asdict().items():
+    top = height - above
+    for name, points in parts.items():
         if points:
             place = (left / width, (top - points) / height, (width - left - right) / width, points / height)
             shared = {"sharex": next(iter(axes.values()))} if axes else {}
             axes[name] = figure.add_axes(place, **shared)
-            top -= points + GAPS[name]
+            top -= points + gaps[name]
     for each in list(axes.values())[:-1]:
         each.tick_params(labelbottom=False)
     return axes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from gradmidi.composition import compose
 from gradmidi.composition.options import COMPOSE_DEFAULTS, ComposeOptions
 from gradmidi.errors import InputError
-from gradmidi.outputs.picture import DEFAULT_SIZE, check_size, draw_figure, parse_size, save_picture
+from gradmidi.outputs.picture import DEFAULT_SIZE, check_size, draw_figure, parse_size, save_figure
 from gradmidi.outputs.picture.canvas import quiet_matplotlib
 from gradmidi.printable import shown
 from gradmidi.recording import Recording
@@ -62,10 +63,15 @@ def plot(
     else:
         score = music
     pixels = parse_size(size) if isinstance(size, str) else check_size(size)
+    return plotted(path, lambda: draw_figure(score, recording, pixels))
+
+
+def plotted(path: str | Path | None, drawn: Callable[[], Figure]) -> Figure:
+    """The figure that ``drawn`` draws, as a file if a path is given, and as a notebook shows it."""
     if path is not None:
-        save_picture(score, recording, path, pixels)
+        save_figure(path, drawn)
     with quiet_matplotlib():
-        figure: Any = draw_figure(score, recording, pixels)
+        figure: Any = drawn()
     # IPython asks for this; without pyplot it does not know how to show a figure.
     figure._repr_png_ = partial(_png, figure)
     return figure  # type: ignore[no-any-return]

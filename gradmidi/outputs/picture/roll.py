@@ -36,12 +36,19 @@ class Style(NamedTuple):
         return cls(COLOURS[index % len(COLOURS)], index // len(COLOURS) % 2 == 1)
 
 
-def draw_roll(axes: Any, score: Score, height: float) -> None:
-    """Notes, threads and legend (``legend_names``); ``height`` is that of the axes in points."""
+def draw_roll(axes: Any, score: Score, height: float, span: tuple[float, float] | None = None) -> None:
+    """Notes, threads and legend (``legend_names``).
+
+    Args:
+        axes: where they are drawn.
+        score: what is drawn.
+        height: that of the axes in points.
+        span: lowest and highest Hz of the axes, if not those of the score.
+    """
     from matplotlib.transforms import ScaledTranslation
 
     pitched = [index for index, voice in enumerate(score.voices) if not voice.percussion]
-    together = min(_lane_room(score, height), LANE * len(pitched))
+    together = min(_lane_room(score, height, *(span or limits(score))), LANE * len(pitched))
     width = float(np.clip(together / max(len(pitched), 1), *LINE_WIDTHS))
     for place, index in enumerate(pitched):
         # Voices that meet on one tone lie in lanes next to each other, so that none hides another.
@@ -81,9 +88,8 @@ def bars(onset: NDArray[np.float64], end: NDArray[np.float64], frequency: NDArra
     return np.stack([ends, np.repeat(frequency[first, np.newaxis], 2, axis=1)], axis=2)
 
 
-def _lane_room(score: Score, height: float) -> float:
+def _lane_room(score: Score, height: float, low: float, high: float) -> float:
     """Points that the lanes of one tone may take: the most that keeps them clear of the next tone's."""
-    low, high = limits(score)
     tones = np.unique(np.round(score.frequency[score.pitched], 6))
     nearest = float(np.diff(np.log2(tones)).min()) if len(tones) > 1 else 1.0
     return float(np.clip(LANE_SHARE * height * nearest / np.log2(high / low), *LANES))
