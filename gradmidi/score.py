@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HIGHEST = 127  # key, velocity
 PITCHED = -1  # in place of a drum
+OWN_PROGRAM = -1  # the voice's
 UNKNOWN_STEP = -1
 SMALLEST, LARGEST = np.nextafter(0, 1), np.finfo(np.float64).max
 DEFAULT_TEMPO = 125.0  # BPM: at 480 ticks per quarter note, 1 tick = 1 ms exactly
@@ -40,6 +41,7 @@ class Voice:
         pan: 0 left, 64 middle, 127 right.
         volume: controller 7, 0–127.
         percussion: it plays drums.
+        sustained: a note that is tied continues the one before, and the last one may continue in a score that follows.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Voice:
     pan: int = 64
     volume: int = 100
     percussion: bool = False
+    sustained: bool = False
 
 
 class Mark(NamedTuple):
@@ -136,6 +139,7 @@ class Notes:
         step: (K,) int, the optimizer step that a note belongs to.
         tied: (K,) bool, True where a note continues the one before of its voice, without a new attack (drones).
         drum: (K,) int, key of the drum map, 0–127, for a note of percussion; −1 for one with a pitch.
+        program: (K,) int, General MIDI program of a note that its voice plays with another instrument; −1 for its own.
     """
 
     onset: NDArray[np.float64]
@@ -146,10 +150,16 @@ class Notes:
     step: NDArray[np.int64]
     tied: NDArray[np.bool_]
     drum: NDArray[np.int64] = field(default=None, kw_only=True)  # type: ignore[arg-type]
+    program: NDArray[np.int64] = field(default=None, kw_only=True)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if self.drum is None:
             object.__setattr__(self, "drum", np.full(len(self.onset), PITCHED))
+        self._complete()
+
+    def _complete(self) -> None:
+        if self.program is None:
+            object.__setattr__(self, "program", np.full(len(self.onset), OWN_PROGRAM))
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -158,6 +168,7 @@ class Notes:
     def pitched(self) -> NDArray[np.bool_]:
         """(K,) True for notes with a pitch, False for drums."""
         return np.asarray(self.drum == PITCHED)
+
 
     def columns(self) -> dict[str, Any]:
         """The columns by name."""
@@ -183,6 +194,7 @@ RANGES = (
     ("frequency", SMALLEST, LARGEST, "finite and positive"),
     ("velocity", 1, HIGHEST, f"from 1 to {HIGHEST}"),
     ("drum", PITCHED, HIGHEST, f"a key from 0 to {HIGHEST}, or {PITCHED} for a note with a pitch"),
+    ("program", OWN_PROGRAM, HIGHEST, f"from 0 to {HIGHEST}, or {OWN_PROGRAM} for that of the voice"),
 )
 COLUMNS = tuple(column.name for column in fields(Notes))
 
@@ -192,13 +204,14 @@ class Score(Notes):
     """Notes with their voices and marks; the columns of the notes are those of :class:`Notes`.
 
     Attributes:
-        voices: how each layer is played. The last voice is the alarm's percussion if there is one.
+        voices: how each layer is played; after the layers' come those of the loss and of alarms, if there are any.
         marks: epochs, steps, losses and anomalies as timed text.
         length: seconds, the last rest included.
         held: True for drones: the last note of each voice may continue in a score that follows.
         title: shown as the piece's name.
         about: what its pitches mean, such as the scale and the mapping, for people to read.
         tempo: BPM, for the bar lines of a DAW; it does not change the times above.
+        step_length: seconds from one step to the next; 0 if there are no steps, or none of equal length.
 
     Raises:
         InputError: columns of different lengths, or a value that the descriptions above exclude.
@@ -211,8 +224,10 @@ class Score(Notes):
     title: str = "gradmidi"
     about: str = ""
     tempo: float = DEFAULT_TEMPO
+    step_length: float = 0.0
 
     def __post_init__(self) -> None:
+        self._complete()
         if len({len(getattr(self, name)) for name in COLUMNS if name != "drum" or self.drum is not None}) > 1:
             raise InputError("the columns of a score must be of one length")
         if len(self):
@@ -244,6 +259,17 @@ class Score(Notes):
     def __repr__(self) -> str:
         names = ", ".join(voice.name for voice in self.voices)
         return f"<Score of {len(self)} notes, {self.length:.1f} s, voices {names}>"
+
+    @property
+    def sustained(self) -> NDArray[np.bool_]:
+        """(K,) True for notes that the next one of their voice may continue."""
+        voices = np.array([voice.sustained for voice in self.voices], dtype=bool)
+        return np.asarray(voices[self.layer] | (self.held & self.pitched))
+
+    @property
+    def struck(self) -> NDArray[np.bool_]:
+        """(K,) False for notes that continue the one before."""
+        return ~(self.tied & self.sustained)
 
     def of_voice(self, index: int) -> NDArray[np.int64]:
         """Positions (in the columns) of the notes of voice ``index``."""

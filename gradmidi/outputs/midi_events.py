@@ -22,7 +22,7 @@ from gradmidi.outputs.midi_numbers import (
     tuning_program,
 )
 from gradmidi.outputs.tuning import BEND_RANGE, MTS_STEPS, to_keys
-from gradmidi.score import Score, Voice
+from gradmidi.score import OWN_PROGRAM, Score, Voice
 
 NOTE_OFF_VELOCITY = 64  # the specification's neutral value
 
@@ -69,7 +69,8 @@ class MidiStream:
     """The notes of one score after another on the same channels, with every tuning sent once and drones held.
 
     Each layer has its own channel and plays one note at a time. At one moment note-offs come first, and a note's
-    tuning right before its note-on, so that no sounding note of a channel is ever bent.
+    tuning right before its note-on, so that no sounding note of a channel is ever bent. There the instrument changes,
+    too, for a note that has a program of its own.
 
     Args:
         tuning: one of :data:`gradmidi.outputs.tuning.TUNINGS`.
@@ -79,11 +80,13 @@ class MidiStream:
         self._tuning = tuning
         self._tuned: dict[tuple[int, int], int | None] = {}
         self._held: dict[int, TimedMessage] = {}
+        self._programs: dict[int, int | None] = {}  # by channel that no longer has its voice's
         self._bends_known = True  # the setup centres every bend; nothing is known about a key's tuning
 
     def events(self, score: Score) -> list[TimedMessage]:
         """Every message of ``score``, sorted by time; where it holds its notes, without the ends of the last ones."""
         voices, tied = score.layer.tolist(), score.tied.tolist()
+        sustained, programs = score.sustained.tolist(), score.program.tolist()
         keys = to_keys(score.frequency, self._tuning)
         pitched, key = score.pitched.tolist(), np.where(score.pitched, keys.key, score.drum).tolist()
         fine, velocities = keys.fine.tolist(), score.velocity.tolist()
@@ -93,14 +96,15 @@ class MidiStream:
             channel = score.voices[voice].channel
             off = mido.Message("note_off", channel=channel, note=key[i], velocity=NOTE_OFF_VELOCITY)
             end = TimedMessage(ends[i], voice, off)
-            goes_on = tied[i] and voice in self._held
-            if not goes_on:
+            continues = tied[i] and voice in self._held
+            if not continues:
                 if voice in self._held:
                     events.append((self._held[voice].time, 0, self._held[voice]))
                 on = mido.Message("note_on", channel=channel, note=key[i], velocity=velocities[i])
+                change = self._change(score.voices[voice], programs[i])
                 tune = self._tune(channel, key[i], fine[i]) if pitched[i] else []
-                events += [(onsets[i], 1, TimedMessage(onsets[i], voice, message)) for message in (*tune, on)]
-            if score.held and pitched[i]:
+                events += [(onsets[i], 1, TimedMessage(onsets[i], voice, message)) for message in (*change, *tune, on)]
+            if sustained[i]:
                 self._held[voice] = end
             else:
                 events.append((ends[i], 0, end))
@@ -116,6 +120,7 @@ class MidiStream:
     def forget(self) -> None:
         """Messages that were returned may not have been sent: send every tuning and strike every note again."""
         self._tuned.clear()
+        self._programs = dict.fromkeys(self._programs)  # those that were never changed are as the setup has them
         self._held.clear()
         self._bends_known = False
 
@@ -123,6 +128,16 @@ class MidiStream:
         """The ends of held notes that the next score does not continue."""
         first_tied = dict(zip(reversed(voices), reversed(tied), strict=True))
         return [self._held.pop(voice) for voice in list(self._held) if not first_tied.get(voice, False)]
+
+    def _change(self, voice: Voice, program: int) -> list[mido.Message]:
+        """The message that gives a channel the instrument of its next note; empty if it has it already."""
+        if voice.percussion:
+            return []
+        wanted = voice.program if program == OWN_PROGRAM else program
+        if self._programs.get(voice.channel, voice.program) == wanted:
+            return []
+        self._programs[voice.channel] = wanted
+        return [mido.Message("program_change", channel=voice.channel, program=wanted)]
 
     def _tune(self, channel: int, key: int, fine: int) -> list[mido.Message]:
         """Messages that tune a channel (bend) or a key of it (mts) to a pitch; empty if it is in tune already."""

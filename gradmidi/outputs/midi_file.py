@@ -36,7 +36,7 @@ def save_midi(score: Score, path: str | Path, tuning: str = "auto") -> PitchRepo
     Raises:
         InputError: an unknown tuning, or the file cannot be written.
     """
-    struck = ~(score.tied & score.held)
+    struck = score.struck
     pitched = score.frequency[struck & score.pitched]
     chosen = choose_tuning(tuning, pitched)
     with whole_file(Path(path)) as file:
