@@ -169,7 +169,6 @@ class Notes:
         """(K,) True for notes with a pitch, False for drums."""
         return np.asarray(self.drum == PITCHED)
 
-
     def columns(self) -> dict[str, Any]:
         """The columns by name."""
         return {name: getattr(self, name) for name in COLUMNS}

@@ -11,6 +11,7 @@ from gradmidi.errors import InputError
 if TYPE_CHECKING:
     from gradmidi.recording import Recording
     from gradmidi.score import Score
+    from gradmidi.theory.scale import Scale
 
 Made = TypeVar("Made")
 
@@ -26,14 +27,20 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     """How norms become notes and sound."""
     notes = parser.add_argument_group("notes")
     notes.add_argument(
+        "--sound",
+        metavar="NAME",
+        default="debug",
+        help="debug (default), post, ambient, concert, percussive, FILE.toml",
+    )
+    notes.add_argument(
         "--scale", metavar="SCALE", help="'D dorian', '0 3 5 7 10', FILE.scl or none (default: A minor pentatonic)"
     )
-    notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: log (default), post, adaptive or rank")
+    notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: arctan (default), log, post, adaptive or rank")
     notes.add_argument("--invert", action="store_true", help="large norms low, small ones high")
     notes.add_argument("--beyond", metavar="HOW", help="tones outside the mapping's range: clamp or fold (by octaves)")
-    notes.add_argument("--hysteresis", metavar="X", type=float, default=0.0, help="keep a tone near its border: 0 to 1")
+    notes.add_argument("--hysteresis", metavar="X", type=float, help="keep a tone near its border: 0 to 1")
     notes.add_argument("--dynamics", metavar="NAME", default="voice", help="loudness: voice (default) or loss-change")
-    notes.add_argument("--style", metavar="NAME", default="sequence", help="sequence (default), chord or drone")
+    notes.add_argument("--style", metavar="NAME", help="sequence (default), chord or drone")
     notes.add_argument("--tuning", metavar="NAME", default="auto", help="pitch over MIDI: auto, 12tet, bend or mts")
     notes.add_argument("--unit", metavar="LENGTH", default="50ms", help="one note: 50ms (default), 0.05s or 1/16")
     notes.add_argument(
@@ -97,31 +104,43 @@ def compose_options(args: argparse.Namespace) -> dict[str, Any]:
         InputError: an option that cannot be used.
     """
     from gradmidi.composition.grouping import check_max_voices
-    from gradmidi.composition.mapping import DEFAULT_MAPPING, choose_mapping
+    from gradmidi.composition.mapping import choose_mapping
     from gradmidi.composition.options import DEFAULT_SCALE
+    from gradmidi.composition.sound import choose_sound
     from gradmidi.composition.styles import check_style
     from gradmidi.composition.timing import choose_timing
     from gradmidi.composition.voices import load_parts
     from gradmidi.outputs.soundfont_choice import find_soundfont
     from gradmidi.outputs.tuning import check_tuning
-    from gradmidi.theory.scale import Scale
 
     check_tuning(args.tuning)
     find_soundfont(args.soundfont)
     _of_option("--tempo", lambda: choose_timing(None, None, args.tempo))
     text = DEFAULT_SCALE if args.scale is None else args.scale
+    sound = _of_option("--sound", lambda: choose_sound(args.sound))
+    if args.mapping is not None:
+        choose_mapping(args.mapping, beyond=args.beyond, invert=args.invert)
     return {
+        "sound": sound,
         "timing": _of_option("--unit", lambda: choose_timing(None, args.unit, args.tempo)),
-        "scale": None if text.strip().lower() == "none" else _of_option("--scale", lambda: Scale.parse(text)),
-        "mapping": choose_mapping(args.mapping or DEFAULT_MAPPING, beyond=args.beyond, invert=args.invert),
+        "scale": text if args.scale is None else _of_option("--scale", lambda: _scale(text)),
+        "mapping": args.mapping,
+        "beyond": args.beyond,
+        "invert": args.invert,
         "hysteresis": args.hysteresis,
         "dynamics": args.dynamics,
-        "style": check_style(args.style),
+        "style": None if args.style is None else check_style(args.style),
         "title": args.title,
-        "parts": load_parts(args.voices),
+        "parts": None if args.voices is None else load_parts(args.voices),
         "max_voices": _of_option("--max-voices", lambda: check_max_voices(args.max_voices)),
         "groups": chosen_groups(args),
     }
+
+
+def _scale(text: str) -> Scale | None:
+    from gradmidi.theory.scale import Scale
+
+    return None if text.strip().lower() == "none" else Scale.parse(text)
 
 
 def chosen_groups(args: argparse.Namespace) -> dict[str, list[str]] | None:
@@ -163,10 +182,13 @@ def heard_layers(args: argparse.Namespace, recording: Recording) -> tuple[str, .
 
 def joined_layers(args: argparse.Namespace, layers: Sequence[str]) -> str | None:
     """How layers are grouped into voices, in words; None if each layer has its own voice."""
+    from gradmidi.composition.composer import most_voices
     from gradmidi.composition.grouping import group_layers
+    from gradmidi.composition.sound import choose_sound
     from gradmidi.printable import counted
 
-    grouping = group_layers(layers, args.max_voices, chosen_groups(args))
+    most = most_voices(choose_sound(args.sound), args.max_voices)
+    grouping = group_layers(layers, most, chosen_groups(args))
     said = [] if grouping.is_trivial else [grouping.describe()]
     if unheard := len(layers) - len({layer for group in grouping.groups for layer in group.layers}):
         said.append(f"{counted(unheard, 'layer')} in no group: not played")
@@ -207,10 +229,10 @@ def chosen_duration(args: argparse.Namespace) -> float | None:
 def compose_recording(args: argparse.Namespace, recording: Recording) -> Score:
     """The score that the options ask for."""
     from gradmidi.composition import compose
-    from gradmidi.composition.voices import ALARM_NAME
 
     chosen = chosen_layers(args, recording)
     score = compose(chosen, duration=chosen_duration(args), **compose_options(args))
     if not args.layers or not _have_own_voices(args, recording.layers):
         return score
-    return score.only([*heard_layers(args, recording), ALARM_NAME])
+    others = [voice.name for voice in score.voices[len(recording.layers) :]]
+    return score.only([*heard_layers(args, recording), *others])

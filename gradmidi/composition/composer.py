@@ -11,17 +11,22 @@ from numpy.typing import NDArray
 from gradmidi.checks import is_number
 from gradmidi.composition.alarms import Alarms
 from gradmidi.composition.dynamics import Dynamics
-from gradmidi.composition.grouping import group_layers
-from gradmidi.composition.layer_voices import LayerVoices
+from gradmidi.composition.earcons import Earcons
+from gradmidi.composition.grouping import MAX_VOICES, group_layers
+from gradmidi.composition.layer_voices import LayerVoices, knock_pitches
+from gradmidi.composition.loss_pad import LossPad, free_channel
 from gradmidi.composition.mapping import choose_mapping, describe_mapping
 from gradmidi.composition.marking import Marker
-from gradmidi.composition.options import COMPOSE_DEFAULTS, ComposeOptions
+from gradmidi.composition.modes import Modes
+from gradmidi.composition.options import COMPOSE_DEFAULTS, DEFAULT_SCALE, ComposeOptions
 from gradmidi.composition.passage import Passage, Section, nonfinite
-from gradmidi.composition.quantising import Quantiser
+from gradmidi.composition.situation import Ward
+from gradmidi.composition.sound import Sound, choose_sound
 from gradmidi.composition.styles import check_style, place
 from gradmidi.composition.timelapse import time_lapse
 from gradmidi.composition.timing import choose_timing, parse_duration
 from gradmidi.composition.voices import choose_parts, voices_for
+from gradmidi.composition.volatility import Volatility
 from gradmidi.errors import InputError
 from gradmidi.events import Event, Watch
 from gradmidi.printable import shown
@@ -54,31 +59,56 @@ class Composer:
         if unknown := options.keys() - COMPOSE_DEFAULTS.keys():
             raise TypeError(f"there is no option {min(unknown)!r}; there are {', '.join(COMPOSE_DEFAULTS)}")
         self.layers = tuple(layers)
-        self.grouping = group_layers(self.layers, given["max_voices"], given["groups"])
+        sound = self.sound = choose_sound(given["sound"])
+        self.grouping = group_layers(self.layers, most_voices(sound, given["max_voices"]), given["groups"])
         self._width = len(self.grouping.groups)
         self.scale = _choose_scale(given["scale"])
-        self.mapping = choose_mapping(given["mapping"], beyond=given["beyond"], invert=given["invert"])
+        mapping = sound.mapping if given["mapping"] is None else given["mapping"]
+        self.mapping = choose_mapping(mapping, beyond=given["beyond"], invert=given["invert"])
         self.timing = choose_timing(given["timing"], given["unit"], given["tempo"])
-        self.style = check_style(given["style"])
-        chosen = choose_parts(given["parts"], given["voices"])
+        self.style = check_style(sound.style if given["style"] is None else given["style"])
+        own = given["parts"] is not None or given["voices"] is not None or not sound.parts
+        chosen = choose_parts(given["parts"], given["voices"]) if own else sound.parts
         self.parts = tuple(chosen[i % len(chosen)] for i in range(self._width))
         self.title = given["title"] or DEFAULT_TITLE
-        quantise = Quantiser(self.scale, self._width, given["hysteresis"])
+        steady = sound.hysteresis if given["mapping"] is None else 0.0  # a mapping that is asked for is played exactly
+        hysteresis = steady if given["hysteresis"] is None else given["hysteresis"]
+        modes = [Scale.parse(mode) for mode in sound.modes] if given["scale"] == DEFAULT_SCALE else []
+        quantise = Modes(modes or [self.scale], self._width, hysteresis)
         dynamics = Dynamics(given["dynamics"])
         layer_voices = voices_for(self.grouping.names, self.parts)
+        drone, knocks = self.style == "drone", sound.zero == "knock"
         self._watch = Watch(self.layers)
+        self._ward = Ward()
         self._marker = Marker()
         self._rows = 0
         self._sections: tuple[Section, ...] = (
-            LayerVoices(layer_voices, self.parts, self.mapping, quantise, dynamics, self.style == "drone"),
-            Alarms(first=self._width),
+            LayerVoices(layer_voices, self.parts, self.mapping, quantise, dynamics, drone, knocks),
+            *self._companions(),
         )
         self.voices = tuple(voice for section in self._sections for voice in section.voices)
         self.about = self._about()
 
+    def _companions(self) -> list[Section]:
+        """What sounds besides the layers."""
+        sound, first = self.sound, self._width
+        sections: list[Section] = []
+        if sound.loss:
+            sections.append(LossPad(first, free_channel(first), self.scale, self.timing.end(1, self._width)))
+            first += 1
+        if sound.events == "earcons":
+            sections.append(Earcons(first, None if self.style == "drone" else 2 * knock_pitches(self._width)))
+            first += 2
+        if sound.events == "drums":
+            sections.append(Alarms(first))
+            first += 1
+        if sound.volatility:
+            sections.append(Volatility(first, self._width))
+        return sections
+
     def _about(self) -> str:
         scale = "no scale" if self.scale is None else str(self.scale)
-        joined = [] if self.grouping.is_trivial else [f"{len(self.layers)} layers in {len(self.voices) - 1} voices"]
+        joined = [] if self.grouping.is_trivial else [f"{len(self.layers)} layers in {self._width} voices"]
         return ", ".join([scale, describe_mapping(self.mapping), *joined])
 
     def feed(
@@ -109,13 +139,33 @@ class Composer:
             title=self.title,
             about=self.about,
             tempo=self.timing.tempo,
+            step_length=self.timing.end(1, self._width),
         )
 
     def _passage(self, recording: Recording, events: Sequence[Event], alarms: NDArray[np.int64]) -> Passage:
         placed = place(self.style, self.timing, self._rows, len(recording), self._width)
+        edges = self.timing.onsets(self._rows, len(recording) + 1, self._width)[:, 0]
         self._rows += len(recording)
         norms, gaps = self.grouping.join(recording)
-        return Passage(recording, events, alarms, self.grouping, norms, gaps, ~np.isfinite(norms) & ~gaps, placed)
+        return Passage(
+            recording=recording,
+            events=events,
+            nonfinite=alarms,
+            grouping=self.grouping,
+            norms=norms,
+            gaps=gaps,
+            alarm=~np.isfinite(norms) & ~gaps,
+            placed=placed,
+            step_times=(edges[:-1], edges[1:]),
+            situation=self._ward.follow(events, edges[:-1]),
+            healthy=self.sound.healthy,
+        )
+
+
+def most_voices(sound: Sound, max_voices: int) -> int:
+    """How many voices layers can have: the pad of the loss takes a channel."""
+    room = MAX_VOICES - 1 if sound.loss else MAX_VOICES
+    return min(max_voices, room) if isinstance(max_voices, int) else max_voices
 
 
 def _choose_scale(scale: Scale | str | None) -> Scale | None:

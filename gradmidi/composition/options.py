@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from gradmidi.composition.grouping import MAX_VOICES
-from gradmidi.composition.mapping import DEFAULT_MAPPING
 from gradmidi.composition.mapping import Mapping as NormMapping
+from gradmidi.composition.sound import DEFAULT_SOUND, Sound
 from gradmidi.composition.timing import Timing
 from gradmidi.composition.voices import Part
 from gradmidi.theory.scale import Scale
@@ -20,8 +20,12 @@ class ComposeOptions(TypedDict, total=False):
     """How notes are made.
 
     Attributes:
+        sound: a preset: ``"debug"``, ``"post"`` (the notes alone), ``"ambient"``, ``"concert"``, ``"percussive"``, or
+            the path of a TOML file; see docs/voices.md. It provides the defaults of ``mapping``, ``style`` and
+            ``hysteresis``, and what sounds besides the layers.
         scale: a :class:`Scale`, its text form, or ``None`` for pitches exactly as the mapping gives them.
-        mapping: ``"log"``, ``"post"``, ``"adaptive"``, ``"rank"`` or any callable from norms (N, L) to Hz (N, L).
+        mapping: ``"arctan"``, ``"log"``, ``"post"``, ``"adaptive"``, ``"rank"`` or any callable from norms (N, L) to
+            Hz (N, L). One that is given is played without the preset's hysteresis.
         beyond: ``"clamp"`` or ``"fold"`` for tones outside the mapping's range.
         invert: large norms low, small ones high.
         hysteresis: from 0 up to 1, how strongly a layer keeps its tone when a norm is between two; 0 is not at all.
@@ -38,13 +42,14 @@ class ComposeOptions(TypedDict, total=False):
         title: the piece's name.
     """
 
+    sound: str | Path | Sound
     scale: Scale | str | None
-    mapping: str | NormMapping
+    mapping: str | NormMapping | None
     beyond: str | None
     invert: bool
-    hysteresis: float
+    hysteresis: float | None
     dynamics: str
-    style: str
+    style: str | None
     timing: Timing | None
     unit: str | float | None
     tempo: float | None
@@ -56,13 +61,14 @@ class ComposeOptions(TypedDict, total=False):
 
 
 COMPOSE_DEFAULTS: ComposeOptions = {
+    "sound": DEFAULT_SOUND,
     "scale": DEFAULT_SCALE,
-    "mapping": DEFAULT_MAPPING,
+    "mapping": None,
     "beyond": None,
     "invert": False,
-    "hysteresis": 0.0,
+    "hysteresis": None,
     "dynamics": "voice",
-    "style": "sequence",
+    "style": None,
     "timing": None,
     "unit": None,
     "tempo": None,

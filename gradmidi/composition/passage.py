@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.composition.grouping import Grouping
+from gradmidi.composition.situation import Situation
 from gradmidi.composition.styles import Placed
 from gradmidi.events import Event
 from gradmidi.recording import Recording
@@ -27,6 +28,9 @@ class Passage(NamedTuple):
         gaps: (N, V) True where a voice has no gradient.
         alarm: (N, V) True where a voice's norm is NaN or Inf.
         placed: onset and duration of each voice's slot in each step, both (N, V).
+        step_times: when each step begins and ends, s, both (N,).
+        situation: what is wrong in them.
+        healthy: loudness while nothing is wrong, as a share of the velocity.
     """
 
     recording: Recording
@@ -37,6 +41,16 @@ class Passage(NamedTuple):
     gaps: NDArray[np.bool_]
     alarm: NDArray[np.bool_]
     placed: Placed
+    step_times: tuple[NDArray[np.float64], NDArray[np.float64]]
+    situation: Situation
+    healthy: float
+
+    def softened(self, velocity: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Velocities of the N rows, (N,) or (N, V), softer where nothing is wrong."""
+        if self.healthy == 1:
+            return velocity
+        wrong = self.situation.wrong.reshape(-1, *(1 for _ in velocity.shape[1:]))
+        return np.where(wrong, velocity, np.maximum(np.round(velocity * self.healthy), 1)).astype(np.int64)
 
 
 def nonfinite(recording: Recording) -> NDArray[np.int64]:

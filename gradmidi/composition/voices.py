@@ -92,8 +92,8 @@ def load_parts(path: str | Path | None = None) -> tuple[Part, ...]:
     """
     if path is None:
         text = resources.files("gradmidi.composition").joinpath("voices.toml").read_text(encoding="utf-8")
-        return _parts(tomllib.loads(text), "voices.toml")
-    return _parts(read_toml(path, "a voices file like the one in docs/voices.md"), str(path))
+        return read_parts(tomllib.loads(text), "voices.toml")
+    return read_parts(read_toml(path, "a voices file like the one in docs/voices.md"), str(path))
 
 
 def choose_parts(parts: Sequence[Part] | None, voices: str | Path | None) -> tuple[Part, ...]:
@@ -128,7 +128,12 @@ def voices_for(layers: Sequence[str], parts: Sequence[Part] | None = None) -> tu
     return tuple(Voice(layer, channel, part.program, part.pan, part.volume) for layer, channel, part in rows)
 
 
-def _parts(table: Mapping[str, Any], source: str) -> tuple[Part, ...]:
+def read_parts(table: Mapping[str, Any], source: str) -> tuple[Part, ...]:
+    """The ``[[voice]]`` tables of a file called ``source``.
+
+    Raises:
+        InputError: there are none, or one cannot be used.
+    """
     rows = table.get("voice", [])
     if not rows:
         raise InputError(f"{source} holds no [[voice]]; one is needed for each layer")

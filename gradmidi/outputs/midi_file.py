@@ -52,7 +52,7 @@ def midi_file(score: Score, tuning: str) -> mido.MidiFile:
     for time, player, message in note_events(score, tuning):
         events[player].append((_tick(time, score), message))
     for index, voice in enumerate(score.voices):
-        if voice.percussion and not events[index]:
+        if (voice.percussion or voice.sustained) and not events[index]:
             continue
         head: list[mido.Message | mido.MetaMessage] = [
             _text("track_name", voice.name),
