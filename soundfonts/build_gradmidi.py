@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from cycles import AFTER, BEFORE, Floats, cycle, heard_power, heard_power_of, levels
-from earcons import HELD_NOISE, band_noise, stroke
+from earcons import DRIVE, HELD_NOISE, band_noise, stroke
 from earcons import RATE as KIT_RATE
 from sf2 import LOOPED, Gen, Instrument, Preset, Sample, Settings, Zone, soundfont
 
@@ -144,7 +144,7 @@ def kit(font: Font, table: dict[str, Any]) -> int:
     """The percussion: a key or more per stroke and held tone."""
     zones = []
     for row in table["stroke"]:
-        wave = stroke(row["pieces"], table["waves"])
+        wave = stroke(row["pieces"], table["waves"], row.get("drive", DRIVE))
         wave *= math.sqrt(POWER * decibels(row["level"]) / heard_power_of(wave, KIT_RATE))
         sample = font.sample(row["name"], wave, KIT_RATE, row["key"], _unlooped(wave))
         settings = {Gen.RELEASE: timecents(STROKE_RELEASE / 1000)}

@@ -11,21 +11,21 @@ from cycles import Floats, heard_power_of
 RATE = 12_000
 TOP = 4_800  # Hz; no partial is higher
 RISE, FALL = 0.003, 0.02  # s of each piece
-DRIVE = 1.4  # into saturation, which makes a stroke louder without a higher peak
+DRIVE = 1.5  # into saturation, which makes a stroke louder without a higher peak
 SEED = 13
 HELD_NOISE = 8_000  # frames of noise that loop
 
 Waves = Mapping[str, Sequence[float]]
 
 
-def stroke(pieces: Sequence[Sequence[Any]], waves: Waves) -> Floats:
+def stroke(pieces: Sequence[Sequence[Any]], waves: Waves, drive: float = DRIVE) -> Floats:
     """The pieces of a stroke one upon another, with a peak of 1."""
     whole = np.zeros(round(max(start + length for start, length, *_ in pieces) * RATE))
     for start, length, *sound in pieces:
         piece = _piece(length, *sound, waves)
         at = round(start * RATE)
         whole[at : at + len(piece)] += piece[: len(whole) - at]
-    driven = np.tanh(DRIVE * whole / np.abs(whole).max())
+    driven = np.tanh(drive * whole / np.abs(whole).max())
     return driven / np.abs(driven).max()
 
 

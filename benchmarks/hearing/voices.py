@@ -140,16 +140,21 @@ def mel_spectrum(note: Note) -> Floats:
     """(2 · BANDS,) dB in mel bands in the first and the second half of a slot, at equal loudness, from FLOOR to 0."""
     half = round(SLOT * RATE / 2)
     parts = [note.held[:half].sum(axis=1), note.held[half:].sum(axis=1)]
-    edges = np.interp(np.linspace(0, 1, BANDS + 2), [0, 1], 2595 * np.log10(1 + np.array([LOWEST, HIGHEST]) / 700))
-    edges = 700 * (10 ** (edges / 2595) - 1)
     size = 8192
-    hz = np.fft.rfftfreq(size, 1 / RATE)
-    up = (hz - edges[:-2, np.newaxis]) / np.diff(edges)[:-1, np.newaxis]
-    down = (edges[2:, np.newaxis] - hz) / np.diff(edges)[1:, np.newaxis]
-    filters = np.clip(np.minimum(up, down), 0, None)
+    filters = mel_filters(size, BANDS)
     spectra = [filters @ np.abs(np.fft.rfft(part * np.hanning(len(part)), size)) ** 2 for part in parts]
     bands = 10 * np.log10(np.concatenate(spectra) + 1e-14)
     return np.asarray(np.maximum(bands - bands.max(), FLOOR))
+
+
+def mel_filters(size: int, bands: int) -> Floats:
+    """(bands, size // 2 + 1) weights of triangular mel bands from LOWEST to HIGHEST."""
+    edges = np.linspace(*(2595 * np.log10(1 + np.array([LOWEST, HIGHEST]) / 700)), bands + 2)
+    edges = 700 * (10 ** (edges / 2595) - 1)
+    hz = np.fft.rfftfreq(size, 1 / RATE)
+    up = (hz - edges[:-2, np.newaxis]) / np.diff(edges)[:-1, np.newaxis]
+    down = (edges[2:, np.newaxis] - hz) / np.diff(edges)[1:, np.newaxis]
+    return np.asarray(np.clip(np.minimum(up, down), 0, None))
 
 
 def timbre_distances(instruments: Instruments, count: int, key: int) -> Floats:

@@ -12,6 +12,7 @@ import mido
 import numpy as np
 import pytest
 
+from benchmarks.hearing import kit
 from benchmarks.hearing.voices import Instruments, cents_off, loudness, power, ring, speak_time, timbre_distances
 from gradmidi.composition.voices import Part, load_parts
 from gradmidi.outputs.audio_file import RATE
@@ -181,3 +182,24 @@ def test_held_keys_sound_as_long_as_they_are_held(fluid, key):
 def test_every_key_of_a_general_midi_kit_sounds(fluid):
     silent = [key for key in range(35, 82) if np.abs(strike(fluid, key, 0.3, 1.0)).max() < 1e-3]
     assert not silent
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("need_fluidsynth")
+@pytest.mark.parametrize("where", kit.WHERES)
+def test_strokes_are_told_apart_among_notes(where):
+    """By templates alone, also where a wall or a small speaker leaves half of the spectrum; and they stand out."""
+    confusion, out = kit.listen(where, trials=3)
+    assert np.trace(confusion) / len(confusion) > 0.97
+    assert out.min() > 10
+
+
+@pytest.mark.usefixtures("need_fluidsynth")
+def test_strokes_do_not_clip_where_notes_are_at_minus_20_lufs(instruments, fluid):
+    """Four voices and two rests per step: −20 LUFS is 1.76 dB below the notes, and BS.1770 takes 0.691 off."""
+    notes = np.mean([loudness(instruments.note(voice, 72)) for voice in range(4)])
+    gain = -20 - (notes - 1.76 - 0.691)
+    for key in ONSETS:
+        fluid.send(mido.Message("note_on", channel=9, note=key, velocity=115))
+        peak = 20 * np.log10(np.abs(fluid.samples(RATE)).max())
+        assert peak + gain < -1, key
