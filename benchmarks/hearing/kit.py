@@ -1,7 +1,7 @@
 """Whether the strokes of gradmidi's kit are told apart among notes: python -m benchmarks.hearing.kit
 
-A listener with nothing but templates of the strokes alone hears each among the notes of four voices: as it is, on a laptop
-(a high-pass of 200 Hz), and in the next room (a low-pass of 500 Hz, and pink noise as loud as the notes).
+A listener with nothing but templates of the strokes alone hears each among the notes of four voices: as it is, on a
+laptop (a high-pass of 200 Hz), and in the next room (a low-pass of 500 Hz, and pink noise as loud as the notes).
 """
 
 from __future__ import annotations
