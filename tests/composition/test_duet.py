@@ -12,7 +12,7 @@ from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.score import Score
 
-PLAIN = {"scale": None, "mapping": "log"}
+PLAIN = {"sound": "post", "scale": None, "mapping": "log"}
 
 
 def run(seed: int, steps: int = 40, layers: int = 3, scale: float = 1.0) -> Recording:
@@ -87,6 +87,25 @@ def test_a_is_heard_at_the_left_and_b_at_the_right(need_fluidsynth, pure_tone, t
         is_a = score.voices[layer].name.startswith("A")
         assert (left - right if is_a else right - left) > 12  # dB; 18 by the pans, less what reverberates
         assert 12 * abs(np.log2(pitch_of(heard[:, 0 if is_a else 1], rate) / hertz)) < 0.2  # semitones
+
+
+def test_what_follows_one_loss_or_the_unrest_is_left_out():
+    for how in ("left-right", "alternating"):
+        for sound in ("debug", "concert", "ambient", "percussive"):
+            voices = {voice.name for voice in gm.compare(run(1), run(2), how=how, sound=sound).score.voices}
+            assert not voices & {"loss", "unrest"}
+            assert {"events", "state"} <= voices
+
+
+def test_an_event_calls_its_layer_on_the_side_of_its_run():
+    a, b = run(1, steps=60), run(2, steps=60)
+    norms = b.norms.copy()
+    norms[20, 1] = np.nan
+    score = gm.compare(a, Recording(b.layers, b.steps, norms)).score
+    struck = score.of_voice([voice.name for voice in score.voices].index("events"))
+    assert score.step[struck[0]] == 20
+    called = np.flatnonzero((score.step == 20) & score.pitched)[-1]
+    assert score.voices[score.layer[called]].name == "B l1"
 
 
 # --- what is missing, wrong or long ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, Unpack, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from gradmidi.checks import is_number
 from gradmidi.composition.composer import Composer
 from gradmidi.composition.grouping import Grouping, check_max_voices, group_layers
 from gradmidi.composition.options import COMPOSE_DEFAULTS, ComposeOptions
+from gradmidi.composition.sound import Sound, choose_sound
 from gradmidi.composition.timing import parse_duration
 from gradmidi.composition.two_runs.material import LETTERS, material, voice_names
 from gradmidi.composition.two_runs.pairing import Pair
@@ -25,7 +27,7 @@ from gradmidi.score import Score
 LEFT_RIGHT, ALTERNATING = HOWS = ("left-right", "alternating")
 PANS = (10, 118)  # of A and B: 18 dB more on the own side than on the other, but not in one ear only
 MOST_AT_A_SIDE = 7  # voices, so that both runs fit on one port
-SETTLED = ("groups", "max_voices", "parts", "voices")  # options that are dealt with before composing
+SETTLED = ("groups", "max_voices", "parts", "sound", "voices")  # options that are dealt with before composing
 
 
 class Duet(NamedTuple):
@@ -74,8 +76,10 @@ def duet(
         )
     most = check_max_voices(given["max_voices"])
     grouping = group_layers(pair.layers, min(most, MOST_AT_A_SIDE) if how == LEFT_RIGHT else most, given["groups"])
-    parts = choose_parts(given["parts"], given["voices"])
-    rest = cast(Any, {name: value for name, value in options.items() if name not in SETTLED})
+    sound = plain(given["sound"])
+    chosen = given["parts"] is not None or given["voices"] is not None or not sound.parts
+    parts = choose_parts(given["parts"], given["voices"]) if chosen else sound.parts
+    rest = cast(Any, {**{name: value for name, value in options.items() if name not in SETTLED}, "sound": sound})
     together = _at_both_sides(grouping, parts, rest)
     alone = [Composer(voice_names(grouping), parts=parts, **rest) for _ in LETTERS]
     width = len(grouping.groups)
@@ -96,6 +100,11 @@ def duet(
             about=f"{first.about}; one knock announces A, two announce B",
         )
     return Duet(score, (first, second), played.rows, turns.step, grouping)
+
+
+def plain(sound: str | Path | Sound) -> Sound:
+    """A preset without what only one run can have: the pad and the modes that follow its loss, and the pulses."""
+    return replace(choose_sound(sound), loss=False, volatility=False, modes=())
 
 
 def _at_both_sides(grouping: Grouping, parts: Sequence[Part], options: ComposeOptions) -> Composer:
