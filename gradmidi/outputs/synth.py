@@ -1,4 +1,4 @@
-"""The built-in synthesiser: exact pitches, no SoundFont, no libraries; one timbre per layer, noise for the alarm."""
+"""The built-in synthesiser: exact pitches, no SoundFont, no libraries; one timbre per layer, patterns for events."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.outputs import synth_kit
 from gradmidi.outputs.audio_file import RATE, Block
-from gradmidi.score import Score, Voice
+from gradmidi.score import PITCHED, Score, Voice
 
 ATTACK = 0.004  # s
 RELEASE = 0.12  # s, after the note's end
@@ -52,10 +53,21 @@ def _note(score: Score, i: int) -> NDArray[np.float64]:
     voice, layer = score.voices[score.layer[i]], int(score.layer[i])
     held = float(score.duration[i])
     time = np.arange(round((held + RELEASE) * RATE)) / RATE
-    timbre = TIMBRES[layer % len(TIMBRES)]
-    wave = _tone(time, float(score.frequency[i]), timbre) if score.pitched[i] else _noise(time)
     level = (score.velocity[i] / 127) ** 2 * voice.volume / 127
-    return np.outer(wave * _envelope(time, held) * level, _pan(voice))
+    hz, drum = float(score.frequency[i]), int(score.drum[i])
+    if drum in synth_kit.HELD:
+        wave = synth_kit.held(synth_kit.HELD[drum], time, float(score.onset[i]), held)
+    elif score.pitched[i] and score.program[i] == synth_kit.KNOCK_PROGRAM:
+        wave = synth_kit.knock(hz, time) * _envelope(time, held)
+    else:
+        wave = _struck(hz, drum, layer, time) * _envelope(time, held)
+    return np.outer(wave * level, _pan(voice))
+
+
+def _struck(hz: float, drum: int, layer: int, time: NDArray[np.float64]) -> NDArray[np.float64]:
+    if drum in synth_kit.STROKES:
+        return synth_kit.stroke(synth_kit.STROKES[drum], time)
+    return _tone(time, hz, TIMBRES[layer % len(TIMBRES)]) if drum == PITCHED else _noise(time)
 
 
 def _tone(time: NDArray[np.float64], hz: float, partials: tuple[float, ...]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from gradmidi.composition.earcons import earcons, key_of
 from gradmidi.outputs.synth import synth_blocks
 from gradmidi.score import Marks, Score, Voice
 
@@ -90,3 +91,47 @@ def test_a_voice_stands_where_its_pan_says(pan, left, right):
     there, at_left = sound(pan=pan), sound()[:, 0]
     assert there[:, 0] == pytest.approx(left * at_left, abs=1e-6)
     assert there[:, 1] == pytest.approx(right * at_left, abs=1e-6)
+
+
+def drum(key: int, held: float = 0.4, count: int = 1) -> np.ndarray:
+    """Strokes of a key one after another, the second and later ones tied, as mono."""
+    numbers = np.arange(count)
+    ones = np.ones(count, dtype=np.int64)
+    voices = (Voice("kit", 9, volume=127, pan=0, percussion=True),)
+    columns = numbers * held, np.full(count, held), np.full(count, 100.0), 0 * ones, 127 * ones, ones, numbers > 0
+    score = Score(*columns, voices, Marks.none(), count * held, drum=key * ones)
+    return np.concatenate(list(synth_blocks(score)))[:, 0].astype(np.float64)
+
+
+def fingerprint(samples: np.ndarray) -> np.ndarray:
+    """Spectra below 2 kHz of a stroke's quarters, of unit length."""
+    spectra = [np.abs(np.fft.rfft(part, 4096))[:186] for part in np.split(samples[: 4 * (len(samples) // 4)], 4)]
+    return np.concatenate(spectra) / np.linalg.norm(spectra)
+
+
+def test_the_sounds_of_events_are_told_apart():
+    keys = [earcon.onset for earcon in earcons().values()] + [key_of("recovered"), key_of("pulse")]
+    prints = [fingerprint(drum(key)[: round(0.4 * RATE)]) for key in keys]
+    alike = {(a, b): float(prints[i] @ prints[j]) for i, a in enumerate(keys) for j, b in enumerate(keys[:i])}
+    # What neither a tone nor a glide plays is noise: NaN, and the event that is called noise.
+    assert max(value for pair, value in alike.items() if set(pair) != {38, 58}) < 0.9
+
+
+@pytest.mark.parametrize("key", [earcon.hold for earcon in earcons().values() if earcon.hold >= 0])
+def test_a_held_tone_is_even_and_joins_from_step_to_step(key):
+    """Eight tied notes of 0.25 s sound like one of 2 s."""
+    once, joined = drum(key, held=2.0), drum(key, held=0.25, count=8)
+    part = slice(round(0.1 * RATE), round(1.9 * RATE))
+    assert joined[part] == pytest.approx(once[part], abs=1e-6)
+
+
+def test_a_knock_is_hollow_and_short():
+    one = np.ones(1, dtype=np.int64)
+    voices = (Voice("conv1", 0, volume=127, pan=0),)
+    columns = np.zeros(1), np.full(1, 0.3), np.full(1, 400.0), 0 * one, 127 * one, one, one == 0
+    score = Score(*columns, voices, Marks.none(), 0.3, program=115 * one)
+    samples = np.concatenate(list(synth_blocks(score)))[:, 0].astype(np.float64)
+    assert np.abs(samples[round(0.2 * RATE) :]).max() < 0.01 * np.abs(samples).max()
+    strengths = np.abs(np.fft.rfft(samples[: RATE // 4] * np.hanning(RATE // 4)))
+    assert strengths[160] > 5 * strengths[200], "640 Hz is there, and the octave is not"
+    assert strengths[100] > 5 * strengths[200]
