@@ -9,6 +9,7 @@ import pytest
 
 import gradmidi as gm
 from gradmidi.errors import InputError
+from gradmidi.outputs.midi_events import note_events
 from gradmidi.recording import Recording
 from gradmidi.score import Score
 
@@ -200,6 +201,29 @@ def test_a_drone_is_not_tied_across_turns():
         inside = np.flatnonzero(score.pitched & (score.onset >= start) & (score.onset < end))
         assert not score.tied[inside[:2]].any() and score.tied[inside[2:]].all()
         assert (score.onset[inside] + score.duration[inside] <= end + 1e-9).all()
+
+
+def test_what_lasts_in_one_run_sounds_in_its_turns_only():
+    """In the MIDI messages themselves: B's held tone of NaN is silent while A plays."""
+    a, b = run(1, steps=120), run(2, steps=120)
+    norms = b.norms.copy()
+    norms[30:] = np.nan
+    score = gm.compare(a, Recording(b.layers, b.steps, norms), how="alternating", turn="20 steps").score
+    state = [voice.name for voice in score.voices].index("state")
+    sounding = None
+    held = []
+    for event in note_events(score, "12tet"):
+        if event.voice == state:
+            assert (sounding is None) == (event.message.type == "note_on")
+            if sounding is not None:
+                held.append((sounding, event.time))
+            sounding = event.time if event.message.type == "note_on" else None
+    assert sounding is None
+    assert len(held) >= 4
+    turns = turns_of(score)
+    for begin, end in held:
+        ((letter, _, last),) = [turn for turn in turns if turn[1] <= begin < turn[2]]
+        assert letter == "B" and end <= last + 1e-9
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,10 @@ def perform(score: gm.Score, rec: gm.Recording, folder: Path) -> float:
     losses = score.marks.of("loss")
     score.plot(folder / "run.png", recording=rec, size="800x600")
     gm.plot(rec, folder / "run.svg", scale="D dorian", style="drone")
+    compared: gm.Comparison = gm.compare(rec, rec, names=["lr 0.1", "lr 1"], how="alternating", turn="2 steps")
+    compared.plot(folder / "ab.png", size=(800, 600))
+    lower: str | None = compared.differences.ending.lower if compared.differences.ending else None
+    print(compared, compared.lines[0], lower, compared.score.length)
     gm.render_sine(rec, folder / "sine.wav", container="float")
     report = score.play(f"file:{folder / 'played.txt'}", speed=100)
     also = gm.play(folder / "run.mid", port=f"file:{folder / 'again.txt'}", speed=100.0)
@@ -111,6 +115,7 @@ def mistakes(model: nn.Module, optimizer: torch.optim.Optimizer, rec: gm.Recordi
     gm.compose(rec, tempo="fast")  # type: ignore[arg-type]
     gm.compose(rec, unti=0.1)  # type: ignore[call-arg]
     gm.plot(rec, stile="chord")  # type: ignore[call-arg]
+    gm.compare(rec, rec, howe="alternating")  # type: ignore[call-arg]
     rec["conv1"]  # type: ignore[index]
     session: Session = gm.listen(model, optimizer, live=True)
     session.add(print)  # type: ignore[arg-type]

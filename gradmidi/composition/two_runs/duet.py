@@ -25,6 +25,7 @@ from gradmidi.recording import Recording
 from gradmidi.score import Score
 
 LEFT_RIGHT, ALTERNATING = HOWS = ("left-right", "alternating")
+HEARD = {LEFT_RIGHT: "A at the left, B at the right", ALTERNATING: "one knock announces A, two announce B"}
 PANS = (10, 118)  # of A and B: 18 dB more on the own side than on the other, but not in one ear only
 MOST_AT_A_SIDE = 7  # voices, so that both runs fit on one port
 SETTLED = ("groups", "max_voices", "parts", "sound", "voices")  # options that are dealt with before composing
@@ -80,25 +81,23 @@ def duet(
     chosen = given["parts"] is not None or given["voices"] is not None or not sound.parts
     parts = choose_parts(given["parts"], given["voices"]) if chosen else sound.parts
     rest = cast(Any, {**{name: value for name, value in options.items() if name not in SETTLED}, "sound": sound})
-    together = _at_both_sides(grouping, parts, rest)
     alone = [Composer(voice_names(grouping), parts=parts, **rest) for _ in LETTERS]
-    width = len(grouping.groups)
-    turns = choose_turns(turn, together.timing, width)
+    turns = choose_turns(turn, alone[0].timing, len(grouping.groups))
+    seconds = None if duration is None else duration if is_number(duration) else parse_duration(duration)
     played = material(pair, grouping)
-    if duration is not None:
-        seconds = duration if is_number(duration) else parse_duration(duration)
-        within = together.timing.steps_within(seconds, 2 * width) if how == LEFT_RIGHT else turns.rows_within(seconds)
-        played = played.lapsed(within)
+    if how == LEFT_RIGHT:
+        both = _at_both_sides(grouping, parts, rest)
+        if seconds is not None:
+            played = played.lapsed(both.timing.steps_within(seconds, len(both.layers)))
+        score = both.feed(*played)
+    elif seconds is not None:
+        played = played.lapsed(turns.rows_within(seconds))
     own = [played.of_run(number) for number in range(2)]
     first, second = (composer.feed(*each) for composer, each in zip(alone, own, strict=True))
-    if how == LEFT_RIGHT:
-        score = replace(together.feed(*played), about=f"{first.about}; A at the left, B at the right")
-    else:
+    if how == ALTERNATING:
         heard = [np.asarray(~each.rows.gaps.all(axis=1)) for each in own]
-        score = replace(
-            in_turns((first, second), heard, played.rows.steps, turns),
-            about=f"{first.about}; one knock announces A, two announce B",
-        )
+        score = in_turns((first, second), heard, played.rows.steps, turns)
+    score = replace(score, about=f"{first.about}; {HEARD[how]}")
     return Duet(score, (first, second), played.rows, turns.step, grouping)
 
 
