@@ -84,8 +84,8 @@ class Earcons:
             return NOTHING
         order = sorted(places, key=lambda place: place[0])
         rows = np.array([row for row, _ in order])
-        beside = np.arange(len(rows)) - np.searchsorted(rows, rows)  # how many were struck in the same row before
-        onset = passage.placed.onset[rows, 0] + APART * beside
+        before = np.arange(len(rows)) - np.searchsorted(rows, rows)  # how many were struck in the same row before
+        onset = passage.placed.onset[rows, 0] + APART * before
         velocity = {STARTS: LOUD, ENDS: ENDING}
         by_onset = np.argsort(onset, kind="stable")
         hard = np.array([velocity.get(places[place].what, REMINDING) for place in order])

@@ -1,6 +1,7 @@
 """Rows → notes: the post's timing, the same by blocks as at once, gaps and alarms."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,10 @@ from gradmidi.composition.voices import Part, instrument_names, load_parts, prog
 from gradmidi.errors import InputError
 from gradmidi.recording import Recording
 from gradmidi.theory.pitch import key_to_hz
+
+# The core alone: what sounds besides the layers has tests of its own.
+Composer = partial(Composer, sound="post")
+compose = partial(compose, sound="post")
 
 COLUMNS = ("onset", "duration", "frequency", "layer", "velocity", "step")
 
@@ -160,7 +165,7 @@ def test_the_title_is_given_or_the_recordings_or_its_models_or_ours():
 
 
 def test_an_option_that_does_not_exist_is_named_with_those_that_do():
-    with pytest.raises(TypeError, match=r"no option 'scales'; there are scale, mapping"):
+    with pytest.raises(TypeError, match=r"no option 'scales'; there are sound, scale, mapping"):
         Composer(["a"], tempos=100, scales="dorian")
 
 

@@ -1,6 +1,7 @@
 """Sound: pitches found by FFT are the pitches of the .mid; levels, lengths, formats and fallbacks."""
 
 import wave
+from functools import partial
 from pathlib import Path
 
 import mido
@@ -17,6 +18,9 @@ from gradmidi.outputs.soundfont import OWN_ENGINE, TAIL, _played, render_wav
 from gradmidi.outputs.soundfont_choice import PURE_TONE, find_soundfont
 from gradmidi.outputs.synth import RELEASE, synth_blocks
 from gradmidi.recording import Recording
+
+# The core alone: what sounds besides the layers has tests of its own.
+compose = partial(compose, sound="post")
 
 RATE = 44100
 PURE_TONE_FILE = Path(__file__).parents[2] / "soundfonts" / PURE_TONE

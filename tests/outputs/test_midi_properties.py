@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from io import BytesIO
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ from gradmidi.outputs.tuning import TUNINGS
 from gradmidi.recording import Recording
 from gradmidi.score import Score
 from tests.outputs.scores import scores
+
+# The core alone: what sounds besides the layers has tests of its own.
+compose = partial(compose, sound="post")
 
 # Lowest and highest sounding key, and how far in cents from the pitch asked for.
 REACH = {"12tet": (0, 127, 50.0), "bend": (-2, 127 + 2 * 8191 / 8192, 0.0123), "mts": (0, 128 - 2 / 16384, 0.0031)}

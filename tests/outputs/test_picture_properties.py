@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,6 +16,9 @@ from gradmidi.outputs.picture.roll import LONGEST_NAME, bars, legend_names
 from gradmidi.outputs.picture.trouble import there_is
 from gradmidi.recording import Recording
 from tests.outputs.scores import scores
+
+# The core alone: what sounds besides the layers has tests of its own.
+compose = partial(compose, sound="post")
 
 TEXT = "{http://www.w3.org/2000/svg}text"
 EIGHTHS = st.integers(0, 40).map(lambda n: n / 8)  # sums of them are exact
