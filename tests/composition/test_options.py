@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gradmidi
-from gradmidi import InputError, Recording, Scale, composition, compose
+from gradmidi import InputError, Recording, Scale, compose, composition
 from gradmidi.composition import Composer
 from gradmidi.composition.grouping import group_layers
 from gradmidi.composition.options import COMPOSE_DEFAULTS
