@@ -125,9 +125,9 @@ def _player(args: argparse.Namespace, reporter: Reporter) -> SoundPlayer | None:
         raise InputError("--no-play and --player contradict each other; give one of them")
     player = None
     if args.player is not None:
-        player = given_player(args.player)
+        player = given_player(args.player, args.soundfont)
     elif not args.no_play:
-        player = find_player()
+        player = find_player(args.soundfont)
         if player is None:
             reporter.say(f"No program here can play sound, so the clips are written into {args.clips}; see --player.")
     if player is None and args.protocol == "dual":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradmidi.printable import counted
+from gradmidi.quiz.bank import named
 
 if TYPE_CHECKING:
     from gradmidi.cli.console import Reporter
@@ -19,11 +20,11 @@ def show(reporter: Reporter, condition: Condition) -> None:
     for line in _lines(whole):
         reporter.line(line)
     reporter.line("")
-    heads = ("truth", *(f"heard {kind}" for kind in whole.kinds))
-    rows = [(truth, *(str(whole.confusion[truth][kind]) for kind in whole.kinds)) for truth in whole.kinds]
-    reporter.table(heads, rows, title="How often what was heard as what")
+    heads = ("truth", *(f"heard {named(kind)}" for kind in whole.kinds))
+    rows = [(named(truth), *(str(whole.confusion[truth][kind]) for kind in whole.kinds)) for truth in whole.kinds]
+    reporter.table(heads, rows, title="Confusion: a row is the truth, a column what was heard, a number counts trials")
     reporter.line("")
-    signals = {f"{kind} or not": found for kind, found in whole.sensitivity.items()}
+    signals = {f"{named(kind)} or not": found for kind, found in whole.sensitivity.items()}
     if whole.noticing is not None:
         signals["a change or none"] = whole.noticing
     reporter.table(

@@ -10,7 +10,7 @@ import wave
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradmidi.errors import InputError, MissingPartError
+from gradmidi.errors import InputError
 from gradmidi.outputs.audio_file import CHANNELS, RATE
 
 SILENCE = 0.2  # s, to find out whether a program can play
@@ -35,7 +35,8 @@ class SoundPlayer:
 
     Args:
         words: the program and its arguments; ``{wav}`` or ``{mid}`` stands for the file, ``{soundfont}`` for the
-            SoundFont that would be rendered with. Without either of the first two the file is the last argument.
+            SoundFont. Without either of the first two the file is the last argument.
+        soundfont: as for :func:`gradmidi.outputs.soundfont_choice.find_soundfont`.
 
     Attributes:
         name: of the program, for people to read.
@@ -45,18 +46,19 @@ class SoundPlayer:
         InputError: the program is not there.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], soundfont: str | Path | None = None) -> None:
         if not words or shutil.which(words[0]) is None:
             raise InputError(f"there is no program {words[0] if words else ''!r} to play sound with; check --player")
         self.name = Path(words[0]).stem
         self.ending = ".mid" if any(MID in word for word in words) else ".wav"
         self._words = list(words) if any(mark in word for word in words for mark in (WAV, MID)) else [*words, WAV]
+        self._soundfont = soundfont
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self, path: Path) -> None:
         """Begin to play a file; one that still plays is stopped."""
         self.stop()
-        words = [_filled(word, path) for word in self._words]
+        words = [_filled(word, path, self._soundfont) for word in self._words]
         # The program must not read the answers that are typed meanwhile, nor write between the questions.
         quiet = subprocess.DEVNULL
         self._child = subprocess.Popen(words, stdin=quiet, stdout=quiet, stderr=quiet)
@@ -93,7 +95,7 @@ class SoundPlayer:
                 self.stop()
 
 
-def given_player(command: str) -> SoundPlayer:
+def given_player(command: str, soundfont: str | Path | None = None) -> SoundPlayer:
     """The player that a command line names.
 
     Raises:
@@ -103,36 +105,33 @@ def given_player(command: str) -> SoundPlayer:
         words = shlex.split(command)
     except ValueError as error:
         raise InputError(f"--player {command!r}: {error}") from None
-    return SoundPlayer(words)
+    return SoundPlayer(words, soundfont)
 
 
-def find_player() -> SoundPlayer | None:
+def find_player(soundfont: str | Path | None = None) -> SoundPlayer | None:
     """The first program of :data:`PROGRAMS` that is there and can play here; None without one."""
     for words in PROGRAMS:
         if shutil.which(words[0]) is not None:
             try:
-                player = SoundPlayer(words)
+                player = SoundPlayer(words, soundfont)
                 if player.can_play():
                     return player
-            except (OSError, MissingPartError):
+            except OSError:
                 continue
     return None
 
 
-def _filled(word: str, path: Path) -> str:
+def _filled(word: str, path: Path, soundfont: str | Path | None = None) -> str:
     if SOUNDFONT in word:
-        return word.replace(SOUNDFONT, _soundfont())
+        return word.replace(SOUNDFONT, _soundfont(soundfont))
     quoted = str(path).replace("'", "''")  # as PowerShell writes an apostrophe between apostrophes
     return word.replace("'{wav}'", f"'{quoted}'").replace(WAV, str(path)).replace(MID, str(path))
 
 
-def _soundfont() -> str:
+def _soundfont(soundfont: str | Path | None) -> str:
     from gradmidi.outputs.soundfont_choice import find_soundfont
 
-    found = find_soundfont()
-    if found is None:
-        raise MissingPartError("no SoundFont was found to play MIDI with")
-    return str(found)
+    return str(find_soundfont(soundfont))
 
 
 def _silent_wav(path: Path) -> None:

@@ -78,6 +78,11 @@ def chosen_kinds(text: str | None) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if kind in wanted)
 
 
+def named(kind: str) -> str:
+    """A kind for people to read."""
+    return "NaN" if kind == "nan" else kind
+
+
 def save_runs(runs: Sequence[Known], path: Path = BANK) -> None:
     """Write the file that :func:`known_runs` reads."""
     heads = [

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from gradmidi.printable import counted
 from gradmidi.quiz.answers import ALL_LAYERS, Answer
-from gradmidi.quiz.bank import HEALTHY, KINDS
+from gradmidi.quiz.bank import HEALTHY, KINDS, named
 from gradmidi.quiz.clips import Clip
 from gradmidi.quiz.lines import POLL, Line, Lines
 from gradmidi.quiz.sums import Sums
@@ -102,7 +102,7 @@ class Session:
         self._say(f"Type {SKIP} and Enter to skip the practice. Type {QUIT} and Enter to quit, here or later.")
         for trial in examples:
             kind = trial.run.kind
-            self._say(f"{_named(kind)}: {KINDS[kind]}. Press Enter to listen.")
+            self._say(f"{named(kind)}: {KINDS[kind]}. Press Enter to listen.")
             if self._line().text == SKIP:
                 return
             self._play_whole(trial, f"example-{kind}")
@@ -236,7 +236,7 @@ class Session:
         return _checked(line)
 
     def _question(self, before: str = "") -> str:
-        kinds = ", ".join(f"{i} {_named(kind)}" for i, kind in enumerate(self._set.kinds, 1))
+        kinds = ", ".join(f"{i} {named(kind)}" for i, kind in enumerate(self._set.kinds, 1))
         return f"{before}What did you hear? {kinds}."
 
     def _which_kind(self, question: str) -> str:
@@ -283,11 +283,7 @@ def _feedback(trial: Trial, clip: Clip, heard: Heard) -> str:
     when = "" if clip.onset is None else f", from {clip.onset:.1f} s on"
     reported = "" if heard.reported is None else f" You reported a change at {heard.reported:.1f} s."
     told = "Right" if heard.answer == kind else "No"
-    return f"{told}: it was {_named(kind)}{where}{when}.{reported}"
-
-
-def _named(kind: str) -> str:
-    return "NaN" if kind == "nan" else kind
+    return f"{told}: it was {named(kind)}{where}{when}.{reported}"
 
 
 def _checked(line: Line) -> Line:

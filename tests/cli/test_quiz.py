@@ -191,8 +191,11 @@ def test_clips_can_be_files_for_oneself(quiz, tmp_path):
     assert {row["player"] for row in rows_of(tmp_path / "answers.csv")} == {"files"}
 
 
-def test_a_player_of_notes_gets_notes(quiz, player, tmp_path):
-    quiz("--player", f"{player} {{mid}}", "--trials", 1, "--no-practice", typed=["", "1"])
+def test_a_player_of_notes_gets_notes(talk, player, tmp_path):
+    def reply(line: str) -> str | None:
+        return "1" if "What did you hear?" in line else "" if line.endswith("Press Enter to listen.") else None
+
+    talk("--player", f"{player} {{mid}}", "--trials", 1, "--no-practice", reply=reply)
     assert 7 < mido.MidiFile(tmp_path / "kept" / "trial-01.mid").length < 11
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import wave
@@ -66,12 +67,28 @@ def test_it_can_be_stopped_even_if_it_does_not_want_to(program):
     assert time.monotonic() - began < 5
 
 
-def test_it_leaves_the_answers_and_the_screen_alone(program, tmp_path):
+@pytest.fixture
+def answers():
+    """A pipe as standard input, with an answer in it."""
+    out, into = os.pipe()
+    before = os.dup(0)
+    os.dup2(out, 0)
+    os.write(into, b"3\n")
+    os.close(into)
+    yield
+    os.dup2(before, 0)
+    os.close(before)
+    os.close(out)
+
+
+def test_it_leaves_the_answers_and_the_screen_alone(program, tmp_path, answers, capfd):
     program("greedy", f"cat > {tmp_path}/eaten; echo noise; echo noise >&2")
     player = given_player("greedy")
     player.start(Path("a.wav"))
     waited(player)
     assert (tmp_path / "eaten").read_text() == ""
+    assert os.read(0, 10) == b"3\n"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_first_that_can_play_is_found(program, monkeypatch, tmp_path):

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from gradmidi.quiz.lines import Line
 
-SCRIPT_STEP = 0.001  # s, in which a poll ends that brings nothing
-
 
 class Listener:
     """Types each line so many seconds after the one before; moves the clock and says what was said to him.
@@ -24,6 +22,7 @@ class Listener:
         self._due: float | None = None
         self._ends = 0.0
         self.played: list[str] = []
+        self.forgotten = 0
 
     def clock(self) -> float:
         return self.now
@@ -44,6 +43,7 @@ class Listener:
 
     def forget(self) -> None:
         self._due = None
+        self.forgotten += 1
 
     @property
     def is_playing(self) -> bool:
