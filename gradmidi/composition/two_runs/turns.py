@@ -21,10 +21,10 @@ from gradmidi.score import COLUMNS, Marks, Notes, Score, Voice
 from gradmidi.theory.pitch import key_to_hz
 
 DEFAULT_TURN = 5.0  # s
-KNOCK = 37  # side stick
+KNOCK = 56  # cowbell; in our own SoundFont the soft pulse of unrest, which two runs do not have
 KNOCKED = (1, 2)  # knocks before a turn of A, of B
 APART, LEAD = 0.15, 0.5  # s between two knocks, and from the first one to the turn
-KNOCK_SECONDS, KNOCK_VELOCITY = 0.1, 100
+KNOCK_SECONDS, KNOCK_VELOCITY = 0.1, 127
 TURN = "turn"  # kind of the mark, and name of the voice
 _STEPS = re.compile(r"\s*(\d{1,9})\s*steps?\s*", re.ASCII)
 
