@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trials.add_argument("--seed", metavar="S", type=int, help="of order, runs and onsets (default: drawn)")
     trials.add_argument("--no-practice", action="store_true", help="begin with the trials")
     sound = parser.add_argument_group("sound")
-    sound.add_argument("--sound", metavar="NAME", default="debug", help="the sound preset to judge (default: debug)")
+    sound.add_argument(
+        "--sound", metavar="NAME", default="debug", help="the sound to judge: a name, or FILE.toml (default: debug)"
+    )
     sound.add_argument("--seconds", metavar="S", type=float, help="length of a clip (default: 8, or 40 with dual)")
     sound.add_argument("--soundfont", metavar="FILE", help="the .sf2 or .sf3 file to play with")
     sound.add_argument(

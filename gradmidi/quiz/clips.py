@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gradmidi.composition import compose
-from gradmidi.composition.options import COMPOSE_DEFAULTS
 from gradmidi.errors import InputError
 from gradmidi.quiz.bank import HEALTHY, Known, known_runs
 from gradmidi.quiz.trials import Protocol, Trial
@@ -100,5 +99,4 @@ def cut(score: Score, start: float, stop: float) -> Score:
 
 @lru_cache(maxsize=64)
 def _composed(run: Known, sound: str) -> Score:
-    chosen: dict[str, Any] = {"sound": sound} if "sound" in COMPOSE_DEFAULTS else {}
-    return compose(run.recording, **chosen)
+    return compose(run.recording, sound=sound)

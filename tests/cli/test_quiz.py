@@ -257,6 +257,7 @@ def test_several_people_are_scored_together(quiz, player, tmp_path):
         (["--kinds", "dead,deaf"], "no kind 'deaf'"),
         (["--protocol", "triple"], "no protocol 'triple'"),
         (["--seconds", 500], "--seconds 500 is not possible"),
+        (["--sound", "loud"], "no sound is called 'loud'"),
         (["--seed", -1], "--seed -1: use 0 to"),
         (["--code", "Jane Doe"], "--code 'Jane Doe'"),
         (["--player", "no-such-player"], "no program 'no-such-player'"),

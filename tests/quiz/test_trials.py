@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradmidi.composition import compose
+from gradmidi.composition.sound import SOUNDS
 from gradmidi.errors import InputError
 from gradmidi.quiz.bank import KINDS
 from gradmidi.quiz.clips import HISTORY, check_seconds, cut, make_clip
@@ -66,11 +67,12 @@ def test_practice_has_runs_of_its_own():
     assert sorted(trial.run.kind == "healthy" for trial in trials) == [False, True]
 
 
+@pytest.mark.parametrize("sound", SOUNDS)
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
-def test_a_clip_is_what_its_run_sounds_like(protocol):
+def test_a_clip_is_what_its_run_sounds_like(protocol, sound):
     """Onset, pitch and velocity of every note are those of the whole run, and the fault begins when it is said."""
     for trial in plan(12, tuple(KINDS), protocol, seed=2):
-        clip, whole = make_clip(trial, "debug"), compose(trial.run.recording)
+        clip, whole = make_clip(trial, sound), compose(trial.run.recording, sound=sound)
         step = whole.length / len(trial.run.recording)
         first = int(clip.score.step.min())
         assert first >= HISTORY
