@@ -256,6 +256,18 @@ def test_a_long_stretch_of_nan_is_one_bar_with_a_count(tmp_path):
     assert (tmp_path / "a.svg").read_text().count("<use") < 100
 
 
+def test_with_earcons_a_stretch_is_one_bar_from_its_onset_to_its_end():
+    """Reminders every ten seconds are no stretches of their own."""
+    recording = nan_run(1000, 207)
+    norms = recording.norms.copy()
+    norms[600:] = 1.0
+    score = compose(Recording.from_arrays(norms), sound="debug")
+    there = there_is(score, "nan")
+    ended = score.marks.of("nan-recovered").time
+    assert score.marks.of("nan-recovered").step[0] == 649  # after 50 quiet steps
+    np.testing.assert_allclose([there.starts, there.ends], [[207 * score.step_length], [ended[0]]])
+
+
 def test_single_steps_and_stretches_keep_apart():
     norms = np.ones((100, 1))
     norms[[10, 50, 51, 52, 99]] = np.inf

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.composition.alarms import DRUMS
+from gradmidi.composition.voices import ALARM_NAME
 from gradmidi.events import KINDS as EVENTS
 from gradmidi.outputs.picture.canvas import PLAIN
 from gradmidi.outputs.picture.layout import POINTS, text_width
@@ -83,9 +84,10 @@ def draw_trouble(axes: Any, score: Score, recording: Recording | None) -> None:
 
 
 def there_is(score: Score, kind: str) -> Stretches:
-    """Where a score has a kind of trouble: each NaN and Inf by its drum, everything else from its begin to its end."""
-    drums = score.onset[score.drum == DRUMS.get(kind)]
-    if len(drums):  # but not for a loss that is NaN
+    """Where a score has a kind of trouble: NaN and Inf by their drums if there are any; otherwise from begin to end."""
+    alarms = np.array([voice.name == ALARM_NAME for voice in score.voices], dtype=bool)
+    drums = score.onset[(score.drum == DRUMS.get(kind)) & alarms[score.layer]]
+    if len(drums):  # but not for a loss that is NaN, or where an earcon tells the onset and then only reminds
         return stretches(drums, score)
     onsets = score.marks.of(kind)
     if kind not in EVENTS or EVENTS[kind].momentary:
