@@ -53,7 +53,9 @@ def as_json(condition: Condition) -> dict[str, Any]:
 
 
 def _lines(found: Table) -> list[str]:
-    lines = [f"Right kind: {_share(found.accuracy)}; chance {1 / len(found.kinds):.0%}"]
+    # In the dual protocol the kinds are not equally frequent, so there is no single share that guessing gives.
+    chance = "" if found.noticing else f"; guessing gives {1 / len(found.kinds):.0%}"
+    lines = [f"Right kind: {_share(found.accuracy)}{chance}"]
     if found.layers is not None:
         lines.append(f"Right layer, where the kind was right: {_share(found.layers)}")
     if found.reaction is not None:

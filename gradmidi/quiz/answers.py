@@ -40,6 +40,7 @@ class Answer(NamedTuple):
         sums, sums_right: dual protocol, how many sums were answered, and how many of them rightly.
         protocol: ``single`` or ``dual``.
         sound: name of the sound preset.
+        kinds: those that could be answered, separated by spaces.
         seconds: length of the clip.
         player: the program that played it; ``files`` if the listener did.
         seed: of the session.
@@ -62,6 +63,7 @@ class Answer(NamedTuple):
     sums_right: int
     protocol: str
     sound: str
+    kinds: str
     seconds: float
     player: str
     seed: int
@@ -169,6 +171,12 @@ def _one_of(names: Any) -> Callable[[str], str]:
     return read
 
 
+def _kinds(text: str) -> str:
+    if not text or set(text.split()) - KINDS.keys():
+        raise ValueError(f"some of {', '.join(KINDS)}, with spaces between")
+    return text
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a whole number")
@@ -193,6 +201,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("truth", "answer"), _one_of(KINDS)),
     **dict.fromkeys(("trial", "repeats", "sums", "sums_right", "seed", "order"), _count),
     **dict.fromkeys(("reaction_s", "onset_s", "reported_s"), _maybe),
+    "kinds": _kinds,
     "protocol": _one_of(PROTOCOLS),
     "seconds": _seconds,
 }

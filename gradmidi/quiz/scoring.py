@@ -57,7 +57,7 @@ class Table(NamedTuple):
     """What a set of answers amounts to.
 
     Attributes:
-        kinds: those that were asked for, in order.
+        kinds: those that could be answered, in order.
         confusion: {truth: {answer: trials}}.
         accuracy: right answers.
         sensitivity: of each kind against all others; only kinds with trials with and without it.
@@ -81,7 +81,7 @@ class Table(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """The answers under one condition: a sound and a protocol.
+    """The answers under one condition: a sound, a protocol and the kinds that could be answered.
 
     Attributes:
         sound, protocol: as in the answers.
@@ -96,11 +96,11 @@ class Condition(NamedTuple):
 
 
 def by_condition(files: Sequence[Sequence[Answer]]) -> list[Condition]:
-    """What the answers of several files amount to, apart for each sound and protocol; of one code are one listener."""
-    sorted_out: dict[tuple[str, str], dict[str, list[Answer]]] = {}
+    """What the answers of several files amount to, apart for each condition; of one code are one listener."""
+    sorted_out: dict[tuple[str, str, str], dict[str, list[Answer]]] = {}
     for number, answers in enumerate(files, 1):
         for one in answers:
-            people = sorted_out.setdefault((one.sound, one.protocol), {})
+            people = sorted_out.setdefault((one.sound, one.protocol, one.kinds), {})
             people.setdefault(one.code or f"file {number}", []).append(one)
     return [
         Condition(
@@ -109,7 +109,7 @@ def by_condition(files: Sequence[Sequence[Answer]]) -> list[Condition]:
             table([one for answers in people.values() for one in answers]),
             {name: table(answers) for name, answers in people.items()},
         )
-        for (sound, protocol), people in sorted_out.items()
+        for (sound, protocol, _), people in sorted_out.items()
     ]
 
 
@@ -129,7 +129,8 @@ def share(right: int, of: int) -> Share:
 
 def table(answers: Sequence[Answer]) -> Table:
     """What answers amount to; they are of one protocol, at least one."""
-    kinds = tuple(kind for kind in KINDS if any(kind in (one.truth, one.answer) for one in answers))
+    asked_for = {kind for one in answers for kind in (*one.kinds.split(), one.truth, one.answer)}
+    kinds = tuple(kind for kind in KINDS if kind in asked_for)
     said = Counter((one.truth, one.answer) for one in answers)
     confusion = {truth: {kind: said[truth, kind] for kind in kinds} for truth in kinds}
     right = [one for one in answers if one.right]

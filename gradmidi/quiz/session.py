@@ -102,8 +102,7 @@ class Session:
         self._say(f"Type {SKIP} and Enter to skip the practice. Type {QUIT} and Enter to quit, here or later.")
         for trial in examples:
             kind = trial.run.kind
-            self._say(f"{named(kind)}: {KINDS[kind]}. Press Enter to listen.")
-            if self._line().text == SKIP:
+            if self._ready(f"{named(kind)}: {KINDS[kind]}. Press Enter to listen.") == SKIP:
                 return
             self._play_whole(trial, f"example-{kind}")
         self._say("Now you say what you hear, and are told whether it was right.")
@@ -140,6 +139,7 @@ class Session:
             sums_right=heard.sums_right,
             protocol=now.protocol,
             sound=now.sound,
+            kinds=" ".join(now.kinds),
             seconds=now.seconds,
             player=now.player,
             seed=now.seed,
@@ -163,8 +163,7 @@ class Session:
         if self._player is None:
             self._say(f"{head}. Listen to {path.name}.")
             return Heard(self._which_kind(self._question()))
-        self._say(f"{head}. Press Enter to listen.")
-        self._line()
+        self._ready(f"{head}. Press Enter to listen.")
         repeats = 0
         while True:
             began = self._start(path)
@@ -180,8 +179,7 @@ class Session:
             repeats += 1
 
     def _hear_dual(self, trial: Trial, clip: Clip, path: Path, head: str) -> Heard:
-        self._say(f"{head}. Add the numbers; press Enter alone as soon as the sound changes. Press Enter to begin.")
-        self._line()
+        self._ready(f"{head}. Add the numbers; press Enter alone as soon as the sound changes. Press Enter to begin.")
         sums = Sums(self._set.seed * 1000 + trial.number)
         reported, began = None, self._start(path)
         self._say(sums.ask())
@@ -214,6 +212,12 @@ class Session:
             self._while_playing()
         finally:
             self._player.stop()
+
+    def _ready(self, text: str) -> str | None:
+        """Wait for Enter; one that was pressed before the question does not count."""
+        self._lines.forget()
+        self._say(text)
+        return self._line().text
 
     def _start(self, path: Path) -> float:
         assert self._player is not None

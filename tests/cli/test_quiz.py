@@ -150,7 +150,7 @@ def test_practice_layers_and_quitting(talk, player, tmp_path):
     assert said[-1] == "1 of 24 trials were answered; they are in answers.csv."
     (row,) = rows_of(tmp_path / "answers.csv")
     assert (row["answer"], row["layer_answer"]) == ("nan", "all")
-    assert "chance 50%" in out
+    assert "guessing gives 50%" in out
     kept = {path.name for path in (tmp_path / "kept").iterdir()}
     assert kept == {"example-dead.wav", "example-nan.wav", "practice-1.wav", "practice-2.wav", "trial-01.wav"}
 
@@ -242,7 +242,7 @@ def test_several_people_are_scored_together(quiz, player, tmp_path):
         quiz(*words, typed=["", kind] * 6)
     done = quiz("--score", "P01.csv", "P02.csv")
     assert "Sound debug, protocol single: 2 listeners, 12 trials" in done.stdout
-    assert "Right kind: 2 of 12, 17% (95% interval 5% to 45%); chance 17%" in done.stdout
+    assert "Right kind: 2 of 12, 17% (95% interval 5% to 45%); guessing gives 17%" in done.stdout
     assert [line.split()[:3] for line in done.stdout.splitlines() if line.startswith("P0")] == [
         ["P01", "6", "17%"],
         ["P02", "6", "17%"],

@@ -67,9 +67,10 @@ def test_answers_are_never_overwritten(path):
         ("dead,nan", "dead,deaf", r"line 2: answer is 'deaf'; it must be one of healthy"),
         ("1.250", "-1", "line 2: reaction_s is '-1'; it must be a number of seconds"),
         ("1.250", "inf", "a number of seconds"),
+        ("healthy noisy vanishing dead", "healthy good", "kinds is 'healthy good'; it must be some of healthy"),
         (",dual,", ",triple,", "line 3: protocol is 'triple'; it must be one of single, dual"),
         ("P07,2,", "P07,two,", "line 3: trial is 'two'; it must be a whole number"),
-        ("P07,2,", "P07,2,,", "line 3: there are 21 cells, not 20"),
+        ("P07,2,", "P07,2,,", "line 3: there are 22 cells, not 21"),
     ],
 )
 def test_damage_is_named(path, old, new, message):

@@ -14,7 +14,9 @@ from gradmidi.quiz.scoring import by_condition, layer_is_right, sensitivity, sha
 def answer(truth: str, said: str, **more) -> Answer:
     plain = dict.fromkeys(Answer._fields, "") | dict.fromkeys(("trial", "repeats", "sums", "sums_right", "seed"), 0)
     times = dict.fromkeys(("reaction_s", "onset_s", "reported_s"))
-    given = {"truth": truth, "answer": said, "protocol": "single", "sound": "debug", "order": 1, "seconds": 8.0}
+    given = {"truth": truth, "answer": said, "protocol": "single", "sound": "debug", "order": 1, "seconds": 8.0} | {
+        "kinds": "healthy noisy vanishing dead"
+    }
     return Answer(**{**plain, **times, **given, **more})
 
 
@@ -109,6 +111,9 @@ def test_a_layer_is_right_if_only_affected_ones_are_named(affected, named, right
 
 
 def test_people_and_sounds_are_apart():
+    fewer = [answer("dead", "dead", kinds="healthy dead")]
+    assert [one.whole.kinds for one in by_condition([fewer])] == [("healthy", "dead")]
+    assert len(by_condition([fewer, [answer("dead", "dead")]])) == 2
     first = [answer("dead", "dead", code="P01"), answer("dead", "nan", code="P01", sound="ambient")]
     second = [answer("nan", "nan"), answer("dead", "nan")]
     third = [answer("nan", "nan", code="P01")]

@@ -58,7 +58,7 @@ def test_answers_and_reaction_times():
     assert [one.repeats for one in kept] == [0, 0, 0]
     assert (kept[1].onset_s, kept[1].layers, kept[0].code, kept[0].seed) == (None, "", "P07", 5)
     assert listener.played == ["trial-01.wav", "trial-02.wav", "trial-03.wav"]
-    assert listener.forgotten == 3  # what was typed before a clip began is no answer to it
+    assert listener.forgotten == 6  # what was typed before it is ready, or before a clip begins, is no answer
 
 
 def test_nothing_is_said_while_a_clip_plays_and_nothing_tells_the_truth():
