@@ -131,3 +131,13 @@ def test_an_apostrophe_in_a_path_stays_one_word_of_powershell():
 def test_a_player_that_is_not_there(command, message):
     with pytest.raises(InputError, match=message):
         given_player(command)
+
+
+def test_notes_are_played_with_the_soundfont_that_is_chosen(program, tmp_path, pure_tone):
+    program("synth", f'printf "%s|" "$@" > {tmp_path}/heard')
+    for soundfont, name in ((pure_tone, "pure-tone.sf2"), (None, "gradmidi.sf2")):
+        player = given_player("synth {soundfont} {mid}", soundfont)
+        player.start(Path("a.mid"))
+        waited(player)
+        font, file, _ = (tmp_path / "heard").read_text().split("|")
+        assert (Path(font).name, Path(font).is_file(), file) == (name, True, "a.mid")
