@@ -114,9 +114,7 @@ def _loudest(signal: NDArray[np.float64], rate: int, tones: NDArray[np.float64])
 
 def main(folder: Path) -> None:
     """Print both tables."""
-    print(
-        f"pairs of {SEEDS} healthy seeds; a layer that grows by {FACTOR:g} ({log(FACTOR):.1f} in ln) halfway is found"
-    )
+    print(f"pairs of {SEEDS} healthy seeds; found: the first layer, made {FACTOR:g} times as large halfway")
     print("net          layers apart   whole apart   found after steps")
     for net, parted, layers, whole, delays in apart_by_chance(folder):
         print(f"{net:12} {parted:5d} of {layers:3d}   {whole:4d} of 10     {' '.join(delays)}")

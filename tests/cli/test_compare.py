@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 import mido
 import pytest
 
 import gradmidi as gm
 from gradmidi.recording import Recording
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -88,3 +91,13 @@ def test_what_cannot_be_compared_is_one_line(runs, run_cli, words, message):
     assert message in done.stderr
     assert done.stderr.startswith("gradmidi compare: ") and done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_the_commands_of_the_page_run(runs, run_cli):
+    page = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
+    for line in block.splitlines():
+        program, *words = shlex.split(line)
+        assert program == "gradmidi"
+        run_cli(*words, check=True)
+    assert (runs / "ab.wav").exists() and (runs / "ab.png").exists()
