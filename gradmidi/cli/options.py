@@ -35,7 +35,7 @@ def add_sound_options(parser: argparse.ArgumentParser) -> None:
     notes.add_argument(
         "--scale", metavar="SCALE", help="'D dorian', '0 3 5 7 10', FILE.scl or none (default: A minor pentatonic)"
     )
-    notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: arctan (default), log, post, adaptive or rank")
+    notes.add_argument("--mapping", metavar="NAME", help="norm to pitch: wide (default), log, post, adaptive or rank")
     notes.add_argument("--invert", action="store_true", help="large norms low, small ones high")
     notes.add_argument("--beyond", metavar="HOW", help="tones outside the mapping's range: clamp or fold (by octaves)")
     notes.add_argument("--hysteresis", metavar="X", type=float, help="keep a tone near its border: 0 to 1")

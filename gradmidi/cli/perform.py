@@ -64,7 +64,7 @@ def report(job: Job, done: list[Written], **more: Any) -> None:
 
     below = _share_below_range(job)
     if below > CROWDED:
-        job.reporter.say(f"{below:.0%} of the norms are below 0.001 and share the lowest tone; try --mapping adaptive")
+        job.reporter.say(f"{below:.0%} of the norms are below 0.001 and share the lowest tone; try --mapping wide")
     heard = say_heard(job)
     job.reporter.result(
         {
@@ -191,9 +191,10 @@ def check_targets(targets: dict[str, Path]) -> None:
 
 def _share_below_range(job: Job) -> float:
     """Share of the norms above zero that the logarithmic mapping, if it is used, cannot tell apart."""
-    from gradmidi.composition.mapping import DEFAULT_MAPPING, LOWEST_NORM
+    from gradmidi.composition.mapping import LOWEST_NORM
+    from gradmidi.composition.sound import choose_sound
 
-    if (job.args.mapping or DEFAULT_MAPPING) != "log":
+    if (job.args.mapping or choose_sound(job.args.sound).mapping) != "log":
         return 0.0
     above_zero = job.recording.norms[job.recording.norms > 0]
     return float((above_zero < LOWEST_NORM).mean()) if len(above_zero) else 0.0

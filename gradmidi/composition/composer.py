@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gradmidi.checks import is_number
 from gradmidi.composition.alarms import Alarms
+from gradmidi.composition.cadence import with_cadence
 from gradmidi.composition.dynamics import Dynamics
 from gradmidi.composition.earcons import Earcons
 from gradmidi.composition.grouping import MAX_VOICES, group_layers
@@ -31,6 +32,7 @@ from gradmidi.errors import InputError
 from gradmidi.events import Event, Watch
 from gradmidi.printable import shown
 from gradmidi.recording import Recording
+from gradmidi.recording.companion import ENDED
 from gradmidi.score import Score, merged
 from gradmidi.signatures import spelled_out
 from gradmidi.theory.scale import Scale
@@ -142,6 +144,10 @@ class Composer:
             step_length=self.timing.end(1, self._width),
         )
 
+    def ended(self, score: Score, how: str) -> Score:
+        """The last score of a run, with a cadence where events sound: ``"well"``, ``"stopped"`` or ``"failed"``."""
+        return with_cadence(score, how, self.scale, self._width) if self.sound.events == "earcons" else score
+
     def _passage(self, recording: Recording, events: Sequence[Event], alarms: NDArray[np.int64]) -> Passage:
         placed = place(self.style, self.timing, self._rows, len(recording), self._width)
         edges = self.timing.onsets(self._rows, len(recording) + 1, self._width)[:, 0]
@@ -196,7 +202,8 @@ def compose(recording: Recording, *, duration: str | float | None = None, **opti
     options["title"] = options.get("title") or recording.meta.get("title") or recording.meta.get("model")
     composer = Composer(recording.layers, **options)
     if duration is None:
-        return composer.feed(recording)
+        return composer.ended(composer.feed(recording), recording.meta.get(ENDED, ""))
     seconds = duration if is_number(duration) else parse_duration(duration)
     lapse = time_lapse(recording, composer.timing.steps_within(seconds, len(composer.grouping.groups)))
-    return composer.feed(lapse.recording, lapse.events, lapse.alarms)
+    score = composer.feed(lapse.recording, lapse.events, lapse.alarms)
+    return composer.ended(score, recording.meta.get(ENDED, ""))

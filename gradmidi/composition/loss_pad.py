@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gradmidi.composition.mapping import Arctan
 from gradmidi.composition.passage import Passage
-from gradmidi.composition.pitch_range import PitchRange
 from gradmidi.composition.quantising import Quantiser
 from gradmidi.composition.running_mean import RunningMean
 from gradmidi.score import NOTHING, Notes, Voice
@@ -18,9 +17,9 @@ PAD = 89  # General MIDI's Pad 2 (warm)
 VELOCITY = 64
 MEMORY = 1.0  # s of the piece over which the loss is averaged, as that of a single batch says little
 HYSTERESIS = 0.5
-A1, A3, A5 = (float(key_to_hz(key)) for key in (33, 57, 81))
-# Loss 1 is A3; a factor of ten is an octave and a half there, and less and less towards A1 and A5.
-LOSS_PITCH = Arctan(octaves_per_decade=1.5, centre=A3, range=PitchRange(A1, A5))
+A3 = float(key_to_hz(57))
+AROUND = 2.0  # octaves either side of A3 that no loss reaches
+OCTAVES_PER_DECADE = 1.5  # at loss 1
 
 
 class LossPad:
@@ -53,7 +52,7 @@ class LossPad:
         tones = np.full(len(loss), np.nan)
         if len(heard):
             means = self._mean.after(logs[heard])
-            tones[heard] = self._quantise(LOSS_PITCH(10.0**means)[:, np.newaxis])[:, 0]
+            tones[heard] = self._quantise(loss_pitch(means)[:, np.newaxis])[:, 0]
         tied = tones == np.concatenate([[self._sounding], tones[:-1]])
         self._sounding = float(tones[-1])
         starts, ends = passage.step_times
@@ -66,6 +65,15 @@ class LossPad:
             step=passage.recording.steps[heard],
             tied=tied[heard],
         )
+
+
+def loss_pitch(decades: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Hz for log10 of losses: loss 1 is A3, a factor of ten an octave and a half there, and ever less away from it.
+
+    Octaves from A3: w · 2/π · arctan(π/2 · s/w · log10 loss) with w = 2 and s = 1.5, so that no loss is out of range.
+    """
+    octaves = AROUND * 2 / np.pi * np.arctan(np.pi / 2 * OCTAVES_PER_DECADE / AROUND * decades)
+    return np.asarray(A3 * 2.0**octaves)
 
 
 def free_channel(taken: int) -> int:

@@ -21,7 +21,7 @@ from gradmidi.theory.pitch import key_to_hz
 
 Norms = NDArray[np.float64]
 Mapping = Callable[[Norms], Norms]
-C1, C3, C4, C5, C6, C7, C8 = (float(key_to_hz(key)) for key in (24, 48, 60, 72, 84, 96, 108))
+C1, C3, C4, E5, C6, C7, C8 = (float(key_to_hz(key)) for key in (24, 48, 60, 76, 84, 96, 108))
 MUSICAL = PitchRange(C1, C8)
 LOWEST_NORM = 1e-3  # lowest that the default logarithmic mapping distinguishes from zero: three octaves below middle C
 MIDDLE = PitchRange(C3, C6)
@@ -66,24 +66,15 @@ class Log:
 
 
 @dataclass
-class Arctan:
-    """Like ``log`` near norm 1, and ever flatter away from it, so that no norm is out of range.
+class Wide(Log):
+    """Like ``log`` with less of a rise, so that twelve decades fit into the pitches that any loudspeaker plays.
 
-    Octaves above ``centre``: w · 2/π · arctan(π/2 · s/w · log10 norm), with s = ``octaves_per_decade`` at norm 1 and
-    w = half of the range in octaves. By default norm 1 is C5, a factor of ten there three quarters of an octave, and
-    the limits, which only 0 and Inf reach, are C3 and C7.
+    Norms from 1e-7 to 1e5 fill C3 to C7: a factor of ten is a third of an octave, four semitones, and norm 1 is E5.
     """
 
-    octaves_per_decade: float = 0.75
-    centre: float = C5
+    octaves_per_decade: float = 1 / 3
+    unit_hz: float = E5
     range: PitchRange = WIDE
-
-    def __call__(self, norms: Norms) -> Norms:
-        width = np.log2(self.range.highest / self.range.lowest) / 2
-        with np.errstate(divide="ignore"):
-            decades = np.log10(np.maximum(norms, 0))
-        octaves = width * 2 / np.pi * np.arctan(np.pi / 2 * self.octaves_per_decade / width * decades)
-        return self.range.apply(self.centre * 2.0**octaves)
 
 
 @dataclass
@@ -155,18 +146,17 @@ def describe_mapping(mapping: Mapping) -> str:
 MAPPINGS: dict[str, Callable[[], Named]] = {
     "log": Log,
     "post": Post,
-    "arctan": Arctan,
+    "wide": Wide,
     "adaptive": Adaptive,
     "rank": Rank,
 }
-DEFAULT_MAPPING = "log"
 
 
 def choose_mapping(mapping: str | Mapping, *, beyond: str | None = None, invert: bool = False) -> Mapping:
     """A separate mapping for one composer: the one of that name, or a copy of the given object.
 
     Args:
-        mapping: ``log``, ``post``, ``arctan``, ``adaptive``, ``rank``, or a callable from norms (N, L) to Hz (N, L).
+        mapping: ``log``, ``post``, ``wide``, ``adaptive``, ``rank``, or a callable from norms (N, L) to Hz (N, L).
         beyond: ``clamp`` or ``fold`` for tones outside the mapping's range; by default the mapping's own setting.
         invert: large norms low and small ones high.
 

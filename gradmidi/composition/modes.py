@@ -16,6 +16,7 @@ from gradmidi.theory.scale import Scale
 WEIGHT = 0.05  # of the newest loss in its running mean
 BRIGHTER = 2.0  # the loss, divided by that of the first step, has to fall by this factor for the next brighter scale
 SECOND_DARKEST = -2
+TOLERANCE = 0.25  # of such a factor, as the loss of a batch is noisy
 
 
 class Modes:
@@ -57,6 +58,6 @@ class Modes:
             means = self._mean.after(logs[known])
             if isnan(self._first):
                 self._first = float(means[0])
-            fallen = np.ceil((self._first - means) / np.log(BRIGHTER) - 1e-9)
-            which[known] = np.clip(count - 1 - fallen, 0, count - 1).astype(np.int64)
+            fallen = np.floor((self._first - means) / np.log(BRIGHTER) + TOLERANCE)
+            which[known] = np.clip(count + SECOND_DARKEST - fallen, 0, count - 1).astype(np.int64)
         return which

@@ -24,7 +24,7 @@ class ComposeOptions(TypedDict, total=False):
             the path of a TOML file; see docs/voices.md. It provides the defaults of ``mapping``, ``style`` and
             ``hysteresis``, and what sounds besides the layers.
         scale: a :class:`Scale`, its text form, or ``None`` for pitches exactly as the mapping gives them.
-        mapping: ``"arctan"``, ``"log"``, ``"post"``, ``"adaptive"``, ``"rank"`` or any callable from norms (N, L) to
+        mapping: ``"wide"``, ``"log"``, ``"post"``, ``"adaptive"``, ``"rank"`` or any callable from norms (N, L) to
             Hz (N, L). One that is given is played without the preset's hysteresis.
         beyond: ``"clamp"`` or ``"fold"`` for tones outside the mapping's range.
         invert: large norms low, small ones high.

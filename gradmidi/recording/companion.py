@@ -8,7 +8,9 @@ from pathlib import Path
 
 EVENTS_FORMAT = "gradmidi events 1"
 EVENTS_MARK = b"# format: gradmidi events"  # how such a file begins
+ENDED = "ended"  # key of a recording's metadata: "well", "stopped" or "failed"
 RECORDING, EVENTS, CSV = "norms", "events", ".csv"
+LAST_BYTES = 4_096  # of an events file, more than its longest line
 
 
 def events_paths(path: Path) -> tuple[Path, ...]:
@@ -31,6 +33,21 @@ def is_events(path: Path) -> bool:
             return file.read(len(EVENTS_MARK)) in (EVENTS_MARK, b"")
     except OSError:
         return False
+
+
+def how_it_ended(path: Path, last_step: int) -> str:
+    """How the recording at ``path``, whose last step is given, ended by its events file; "" if that does not tell."""
+    for place in events_paths(path):
+        if not is_events(place):
+            continue
+        with suppress(OSError, UnicodeDecodeError), place.open("rb") as file:
+            file.seek(max(0, place.stat().st_size - LAST_BYTES))
+            line = file.read().decode().rstrip("\n").rpartition("\n")[2]
+            step, _, kind, *_ = [*line.split(","), "", ""]
+            ways = {"ended well": "well", "ended early": "stopped", "ended with": "failed"}
+            if kind == "finished" and step == str(last_step):
+                return next((how for text, how in ways.items() if text in line), "")
+    return ""
 
 
 def is_taken(path: Path) -> bool:

@@ -15,7 +15,7 @@ from gradmidi.errors import InputError
 from gradmidi.files.reading import Source
 from gradmidi.printable import shown
 from gradmidi.recording.columns import twice
-from gradmidi.recording.companion import EVENTS_FORMAT
+from gradmidi.recording.companion import ENDED, EVENTS_FORMAT, how_it_ended
 from gradmidi.recording.names import (
     EXACT,
     FORMAT,
@@ -260,4 +260,6 @@ def _recording(file: BinaryIO, source: Source, head: Head, table: Table) -> Reco
     metrics = dict(zip(table.metrics, rest.T.copy(), strict=True))
     resumed = [*filter(None, [table.meta.get(RESUMED)]), *reader.comments]
     meta = table.meta | ({RESUMED: ", ".join(resumed)} if resumed else {})
+    if head.is_own and (how := how_it_ended(source.path, int(steps[-1]))):
+        meta |= {ENDED: how}
     return Recording(tuple(table.layers), steps, norms, metrics, meta, gaps)

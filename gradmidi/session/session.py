@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from gradmidi.errors import InputError
 from gradmidi.forking import keep_from_children
+from gradmidi.recording.companion import ENDED
 from gradmidi.recording.csv_writer import METRICS, RecordingWriter
 from gradmidi.recording.existing import check_existing
 from gradmidi.recording.findings import Tally
@@ -320,6 +321,7 @@ class Session(TellsEvents):
         # A second Ctrl-C, or the first at the very end, must not cost the last rows.
         release, close = partial(self._delivery.release, everything=True), partial(self._close, well)
         in_spite_of_interrupts(self._probe.detach, release, partial(self.telling.finish, how), close)
+        self._meta[ENDED] = how
         self._over = True
         if well:  # an exception speaks for itself
             self._notices.once(
