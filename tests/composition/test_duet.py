@@ -90,6 +90,18 @@ def test_a_is_heard_at_the_left_and_b_at_the_right(need_fluidsynth, pure_tone, t
         assert 12 * abs(np.log2(pitch_of(heard[:, 0 if is_a else 1], rate) / hertz)) < 0.2  # semitones
 
 
+def test_what_ends_in_one_run_lasts_in_the_other():
+    """Both losses are stuck from the same step on; only that of A moves again."""
+    stuck = np.full(800, 2.3)
+    moves = np.concatenate([stuck[:400], np.linspace(2.3, 0.1, 400)])
+    a, b = (Recording.from_arrays(run(1, steps=800).norms, loss=loss) for loss in (moves, stuck))
+    score = gm.compare(a, b).score
+    ended = score.marks.of("plateau-recovered")
+    assert [text[:2] for text in ended.text] == ["A:"]
+    held = score.step[score.of_voice([voice.name for voice in score.voices].index("state"))]
+    assert held.max() == 799 > ended.step[0]
+
+
 def test_what_follows_one_loss_or_the_unrest_is_left_out():
     for how in ("left-right", "alternating"):
         for sound in ("debug", "concert", "ambient", "percussive"):

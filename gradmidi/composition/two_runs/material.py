@@ -97,6 +97,7 @@ def _events(side: Side, number: int, pair: Pair, grouping: Grouping) -> list[Eve
                 layers=heard,
                 text=f"{LETTERS[number]}: {event.text}",
                 where=f"{LETTERS[number]} {event.where}",
+                since=2 * event.since + number,  # by which an end finds its onset, and must not find the other run's
             )
         )
     return found
