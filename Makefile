@@ -38,6 +38,8 @@ packages: $(VENV)/.ready-dev
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
+	@$(BIN)/python -m zipfile --list dist/*.whl | grep -q gradmidi.sf2 && tar -tzf dist/*.tar.gz | grep -q gradmidi.sf2 || \
+	  { echo "a package lacks gradmidi.sf2"; exit 1; }
 
 bench: $(VENV)/.ready-dev
 	@.ci/system-parts libfluidsynth3 fluidsynth
