@@ -32,6 +32,7 @@ HELD = 1.0
 VELOCITY = 88
 QUIET = 120  # controller: all sound off
 SEQUENCES, IN_A_ROW = 200, 4
+PITCHES = (47.9, 96.1)  # keys between which the default scale is played: C3 to C7
 HARMONICS = 8  # that the listener sums
 BANDS, LOWEST, HIGHEST, FLOOR = 40, 100.0, 10_000.0, -50.0  # mel bands, Hz, dB below the strongest
 
@@ -128,11 +129,12 @@ def cents_off(instruments: Instruments, voice: int, key: int) -> float:
     """How far a long note's harmonics are from those of its key: cents of the strongest one."""
     sound = instruments.note(voice, key, held=3.0).held[round(0.2 * RATE) :].sum(axis=1)
     size = 2**19
+    pitch = float(key_to_hz(np.array(float(key))))
     spectrum = np.abs(np.fft.rfft(sound * np.blackman(len(sound)), size))
-    peak = int(spectrum[round(20 * size / RATE) :].argmax()) + round(20 * size / RATE)
+    lowest = round(0.9 * pitch * size / RATE)
+    peak = int(spectrum[lowest:].argmax()) + lowest
     left, middle, right = np.log(spectrum[peak - 1 : peak + 2])
     hz = (peak + 0.5 * (left - right) / (left - 2 * middle + right)) * RATE / size
-    pitch = float(key_to_hz(np.array(float(key))))
     return float(1200 * np.log2(hz / (max(round(hz / pitch), 1) * pitch)))
 
 
@@ -188,13 +190,13 @@ def heard_key(sound: Floats, keys: Floats) -> float:
     return float(keys[((at(hz * numbers) - between) * weights).sum(axis=1).argmax()])
 
 
-def pitch_listener(instruments: Instruments, count: int, low: int = 48, high: int = 96) -> tuple[float, Floats]:
+def pitch_listener(instruments: Instruments, count: int, rows: int = SEQUENCES) -> tuple[float, Floats]:
     """Share of slots whose key is heard in rows of different voices, and (count,) the same per voice."""
     rng = np.random.default_rng(0)
-    tones = Scale.parse(DEFAULT_SCALE).frequencies(*key_to_hz(np.array([low - 0.1, high + 0.1])))
+    tones = Scale.parse(DEFAULT_SCALE).frequencies(*key_to_hz(np.array(PITCHES)))
     keys = np.round(69 + 12 * np.log2(tones / 440))
     right, played = np.zeros(count), np.zeros(count)
-    for _ in range(SEQUENCES):
+    for _ in range(rows):
         voices = rng.permutation(count)[:IN_A_ROW]
         struck = rng.choice(keys, IN_A_ROW)
         slots = instruments.row(zip(voices.tolist(), struck.astype(int).tolist(), strict=True))
@@ -222,25 +224,32 @@ def _print_notes(font: str, instruments: Instruments, names: list[str]) -> None:
     keys = tuple(OCTAVES.values())
     notes = [[instruments.note(voice, key) for key in keys] for voice in range(len(names))]
     share, per_voice = pitch_listener(instruments, len(names))
-    print(f"\n{font}: speaks after ms at {', '.join(OCTAVES)}; loudness over C3–C7; loudest ring; pitch heard\n")
-    print(f"| voice | {' | '.join(OCTAVES)} | K-weighted dB | ring, dB | heard |")
-    print("|---|" + "---:|" * (len(keys) + 3))
+    print(f"\n{font}: ms until a note speaks at {', '.join(OCTAVES)}, and the rest over C3 to C7\n")
+    print(f"| voice | {' | '.join(OCTAVES)} | loudness, K-weighted dB | ring, dB | pitch off, cents | pitch heard |")
+    print("|---|" + "---:|" * (len(keys) + 4))
     for voice, name in enumerate(names):
         speaks = [f"{speak_time(instruments, voice, key):.0f}" for key in keys]
         loud = [loudness(note) for note in notes[voice][2:]]
         rings = max(map(ring, notes[voice][2:]))
-        cells = [*speaks, f"{min(loud):.1f} … {max(loud):.1f}", f"{rings:.1f}", f"{per_voice[voice]:.2f}"]
+        off = max(abs(cents_off(instruments, voice, key)) for key in keys[2:])
+        cells = [*speaks, f"{min(loud):.1f} … {max(loud):.1f}", f"{rings:.1f}", f"{off:.2f}", f"{per_voice[voice]:.2f}"]
         print(f"| {name} | {' | '.join(cells)} |")
-    print(f"\nPitch of each slot: {share:.3f} of {SEQUENCES * IN_A_ROW}.", end=" ")
+    rest = max(power(note.after) for row in notes for note in row[2:])
+    least = min(power(note.held) for row in notes for note in row[2:])
+    print(f"\n- Pitch heard in {SEQUENCES} rows of {IN_A_ROW} different voices: {share:.3f} of all slots.")
+    print(f"- The loudest remains of any note against the softest note in the next slot: {rest - least:.1f} dB.")
+    _print_timbres(instruments, names)
+
+
+def _print_timbres(instruments: Instruments, names: list[str]) -> None:
+    pairs = list(combinations(range(len(names)), 2))
     for name, key in tuple(OCTAVES.items())[2:]:
         distances = timbre_distances(instruments, len(names), key)
-        i, j = min(combinations(range(len(names)), 2), key=lambda pair: distances[pair])
+        i, j = min(pairs, key=lambda pair: distances[pair])
+        median = np.median([distances[pair] for pair in pairs])
         neighbours = min(distances[k, k + 1] for k in range(len(names) - 1))
-        print(
-            f"{name}: nearest timbres {names[i]}, {names[j]} {distances[i, j]:.1f} dB; neighbours {neighbours:.1f}.",
-            end=" ",
-        )
-    print()
+        nearest = f"nearest {names[i]} and {names[j]} {distances[i, j]:.1f} dB"
+        print(f"- Timbres at {name}: {nearest}, neighbours at least {neighbours:.1f}, median {median:.1f}.")
 
 
 if __name__ == "__main__":

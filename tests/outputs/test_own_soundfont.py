@@ -13,11 +13,21 @@ import numpy as np
 import pytest
 
 from benchmarks.hearing import kit
-from benchmarks.hearing.voices import Instruments, cents_off, loudness, power, ring, speak_time, timbre_distances
+from benchmarks.hearing.voices import (
+    Instruments,
+    cents_off,
+    loudness,
+    pitch_listener,
+    power,
+    ring,
+    speak_time,
+    timbre_distances,
+)
 from gradmidi.composition.voices import Part, load_parts
 from gradmidi.outputs.audio_file import RATE
 from gradmidi.outputs.fluid import Fluid
 from gradmidi.outputs.soundfont_check import check_soundfont
+from gradmidi.outputs.soundfont_choice import find_soundfont
 from gradmidi.theory.pitch import key_to_hz
 
 FOLDER = Path(__file__).parents[2] / "soundfonts"
@@ -125,10 +135,31 @@ class TestVoices:
             assert min(distances[i, j] for i in range(15) for j in range(i)) > least, key
             assert min(distances[i, j] for i, j in pairwise(range(15))) > least_of_neighbours, key
 
+    def test_the_pitch_of_each_slot_is_heard(self, instruments):
+        share, per_voice = pitch_listener(instruments, 15, rows=100)
+        assert share > 0.97
+        assert per_voice.min() > 0.9
+
     def test_a_tied_note_does_not_fade_into_silence(self, instruments):
         for voice in range(15):
             note = instruments.note(voice, 60, held=6.0)
             assert power(note.held[-RATE:]) > power(note.held[: RATE // 20]) - 30
+
+
+@pytest.mark.usefixtures("need_fluidsynth")
+def test_the_default_voices_speak_in_their_slot_on_a_general_midi_font(monkeypatch):
+    """On the one that comes with pretty_midi, from C3 on; below, strings are slow."""
+    monkeypatch.setattr("gradmidi.outputs.soundfont_choice.SYSTEM_FOLDERS", ())
+    made = Instruments(find_soundfont("gm"), load_parts())
+    late = [(v, key) for v in range(15) for key in (48, 60, 72, 84, 96) if speak_time(made, v, key) > 50]
+    made.close()
+    assert not late
+
+
+def test_neighbours_are_on_different_sides():
+    pans = [part.pan for part in load_parts()]
+    assert all((left - 64) * (right - 64) < 0 for left, right in pairwise(pans))
+    assert len({part.program for part in load_parts()}) == len(pans) == 15
 
 
 @pytest.mark.usefixtures("need_fluidsynth")
