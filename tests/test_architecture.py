@@ -40,7 +40,8 @@ import torch, gradmidi
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-options = dict(path="norms.csv", live="file:port.txt", pace="wait", tuning="12tet", unit="30ms", scale="chromatic", sound="post")
+options = dict(path="norms.csv", live="file:port.txt", pace="wait", tuning="12tet", unit="30ms", scale="chromatic")
+options["sound"] = "post"
 with gradmidi.listen(model, optimizer, **options):
     model(torch.randn(5, 4)).square().sum().backward()
     sys.setprofile(profile)
