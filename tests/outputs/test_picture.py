@@ -198,6 +198,25 @@ def test_tones_that_sound_most_are_marked_first():
     assert marks(sounding, 200.0, 500.0, 300.0).tolist() == [262.0, 440.0]
 
 
+def test_a_norm_of_zero_lies_below_all_tones_on_a_line_of_its_own():
+    """Its knock has a pitch by which a layer is told; drawn there it would look like a norm."""
+    norms = np.exp(np.random.default_rng(0).normal(0, 0.5, (200, 3)))
+    norms[100:150, 1] = 0.0
+    score = compose(Recording.from_arrays(norms), sound="debug")
+    figure = score.plot(size=(1200, 700))
+    (roll,) = [axes for axes in figure.axes if axes.get_ylabel().startswith("pitch")]
+    (zero,) = [
+        hz for hz, label in zip(roll.get_yticks(), roll.get_yticklabels(), strict=True) if label.get_text() == "zero"
+    ]
+    drawn = [segment for lines in roll.collections for segment in lines.get_segments()]
+    at_zero = [segment for segment in drawn if segment[0, 1] == pytest.approx(zero)]
+    seconds = sum(segment[1, 0] - segment[0, 0] for segment in at_zero)
+    assert seconds >= 50 * 0.05  # s, a note per step
+    assert all(100 <= segment[0, 0] / score.step_length < 150 for segment in at_zero)
+    assert min(segment[0, 1] for segment in drawn if segment[0, 1] != pytest.approx(zero)) > 1.1 * zero
+    assert roll.get_ylim()[0] < zero
+
+
 # --- voices ---
 
 

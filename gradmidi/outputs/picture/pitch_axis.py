@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradmidi.composition.layer_voices import KNOCK
 from gradmidi.score import Score
 from gradmidi.theory.pitch import hz_to_key, key_to_hz, note_name
 
 MARGIN = 1.12  # above the highest tone and below the lowest, as a ratio
+BELOW = 2 ** (4 / 12)  # the lowest tone, as a ratio to the line of zeros
+ZERO = "zero"
 WITHOUT_NOTES = (220.0, 880.0)  # Hz
 APART = 13.0  # points between two marks, at least
 MOST_TONES = 60  # that are considered one by one
@@ -20,10 +23,23 @@ LIMITS = (1e-300, 1e300)  # Hz that matplotlib can draw
 
 
 def limits(score: Score) -> tuple[float, float]:
-    """Lowest and highest Hz of the axis."""
-    sounding = score.frequency[score.pitched]
+    """Lowest and highest Hz of the axis; below all tones is a line for norms of exactly zero, if any are knocks."""
+    knocks = knocking(score)
+    sounding = score.frequency[score.pitched & ~knocks]
     low, high = (sounding.min(), sounding.max()) if len(sounding) else WITHOUT_NOTES
+    if knocks.any():
+        low /= BELOW
     return max(low / MARGIN, LIMITS[0]), min(high * MARGIN, LIMITS[1])
+
+
+def knocking(score: Score) -> NDArray[np.bool_]:
+    """(K,) True for the knocks of norms of exactly zero, whose pitch tells the layer and no norm."""
+    return np.asarray(score.pitched & (score.program == KNOCK))
+
+
+def zero_line(low: float) -> float:
+    """Hz at which knocks are drawn on an axis that begins at ``low``."""
+    return low * MARGIN
 
 
 def draw_pitch_axis(axes: Any, score: Score, labels: dict[float, str]) -> None:
@@ -42,8 +58,12 @@ def draw_pitch_axis(axes: Any, score: Score, labels: dict[float, str]) -> None:
 def pitch_labels(score: Score, height: float) -> dict[float, str]:
     """Hz to mark and the labels there; ``height`` is that of the axis in points."""
     low, high = limits(score)
-    marked = marks(score.frequency[score.pitched], low, high, height)
-    return {hz: name_of(hz) for hz in marked.tolist()}
+    knocks = knocking(score)
+    marked = marks(score.frequency[score.pitched & ~knocks], low, high, height).tolist()
+    if not knocks.any():
+        return {hz: name_of(hz) for hz in marked}
+    zero, nearest = zero_line(low), APART / height * np.log2(high / low)
+    return {zero: ZERO, **{hz: name_of(hz) for hz in marked if np.log2(hz / zero) >= nearest}}
 
 
 def marks(sounding: NDArray[np.float64], low: float, high: float, height: float) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.outputs.picture.canvas import PLAIN
-from gradmidi.outputs.picture.pitch_axis import limits
+from gradmidi.outputs.picture.pitch_axis import knocking, limits, zero_line
 from gradmidi.printable import printable
 from gradmidi.score import Score
 
@@ -47,8 +48,10 @@ def draw_roll(axes: Any, score: Score, height: float, span: tuple[float, float] 
     """
     from matplotlib.transforms import ScaledTranslation
 
+    low, high = span or limits(score)
+    score = replace(score, frequency=np.where(knocking(score), zero_line(low), score.frequency))
     pitched = [index for index, voice in enumerate(score.voices) if not voice.percussion]
-    together = min(_lane_room(score, height, *(span or limits(score))), LANE * len(pitched))
+    together = min(_lane_room(score, height, low, high), LANE * len(pitched))
     width = float(np.clip(together / max(len(pitched), 1), *LINE_WIDTHS))
     for place, index in enumerate(pitched):
         # Voices that meet on one tone lie in lanes next to each other, so that none hides another.
