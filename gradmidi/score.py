@@ -71,8 +71,8 @@ class Marks:
 
     Attributes:
         time: (M,) seconds.
-        kind: (M,) str: ``step``, ``epoch``, ``loss``, ``resumed``, a name in :data:`gradmidi.events.KINDS`, or one with
-            ``-recovered`` for its end.
+        kind: (M,) str: ``step``, ``epoch``, ``loss``, ``resumed``, ``turn`` (of two runs that alternate), a name in
+            :data:`gradmidi.events.KINDS`, or one with ``-recovered`` for its end.
         text: (M,) str, for people to read.
         step: (M,) int, the optimizer step; −1 where none is known.
         layer: (M,) str, the layer's name; empty where it is about the whole step.
