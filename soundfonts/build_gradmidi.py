@@ -32,6 +32,7 @@ PLACES = (
     *((root, root + low, root + low + 5) for root in range(57, 106, OCTAVE) for low in (-6, 0)),
     (117, 111, 127),
 )
+HALF_RATE_BELOW = 45  # root; the loops of low notes are long, and have harmonics enough
 FEW_PLACES = ((57, 0, 62), (69, 63, 74), (81, 75, 127))  # for loops of several periods, which are long
 TOP = 11_000  # Hz; up to an octave and a half higher nothing aliases
 NOTE = 0.05  # s that a note of a voice lasts, for its loudness
@@ -88,10 +89,12 @@ def _zone(font: Font, row: dict[str, Any], settings: Settings, target: float, ro
     """The harmonics are those of the middle of the zone."""
     middle = _hz(root if high - low > OCTAVE else (low + high) / 2) / row.get("cycles", 1)
     hz = _hz(root) / row.get("cycles", 1)
-    amplitudes = levels(row["partials"], row.get("slope"), row.get("formants", ()), middle, TOP)
+    top = TOP / 2 if root < HALF_RATE_BELOW else TOP
+    amplitudes = levels(row["partials"], row.get("slope"), row.get("formants", ()), middle, top)
     amplitudes *= math.sqrt(target / heard_power(amplitudes, middle))
-    frames, loop = cycle(amplitudes, hz, RATE)
-    return Zone(font.sample(f"{row['name']} {low}", frames, RATE, root, loop), low, high, settings)
+    rate = RATE // 2 if root < HALF_RATE_BELOW else RATE
+    frames, loop = cycle(amplitudes, hz, rate)
+    return Zone(font.sample(f"{row['name']} {low}", frames, rate, root, loop), low, high, settings)
 
 
 def _hz(key: float) -> float:
@@ -162,7 +165,7 @@ def _fixed(row: dict[str, Any]) -> Settings:
 def _loops(font: Font, row: dict[str, Any], waves: dict[str, Any]) -> list[int]:
     power = POWER * decibels(row["level"])
     if "noise" in row:
-        rate = KIT_RATE // 2
+        rate = KIT_RATE // 3
         noise = band_noise(HELD_NOISE, *row["noise"], rate)
         noise *= math.sqrt(power / heard_power_of(noise, rate))
         frames = np.concatenate([noise[-BEFORE:], noise, noise[:AFTER]])

@@ -13,7 +13,7 @@ TOP = 4_800  # Hz; no partial is higher
 RISE, FALL = 0.003, 0.02  # s of each piece
 DRIVE = 1.5  # into saturation, which makes a stroke louder without a higher peak
 SEED = 13
-HELD_NOISE = 8_000  # frames of noise that loop
+HELD_NOISE = 4_000  # frames of noise that loop
 
 Waves = Mapping[str, Sequence[float]]
 

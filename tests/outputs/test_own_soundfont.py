@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from benchmarks.hearing.voices import (
     speak_time,
     timbre_distances,
 )
+from gradmidi.composition import voices
 from gradmidi.composition.voices import Part, load_parts
 from gradmidi.outputs.audio_file import RATE
 from gradmidi.outputs.fluid import Fluid
@@ -103,6 +105,16 @@ def test_a_second_reader_finds_every_program_and_loops_in_tune(caplog):
                     assert 1200 * np.log2(periods / round(float(periods))) == pytest.approx(0, abs=0.1)
                     assert sample.pitch_correction == 0
     assert not caplog.records, "it has nothing to complain about"
+
+
+def test_the_voices_of_each_sound_are_instruments_of_their_own():
+    """Programs that the font's table does not name share the sound of a neighbour."""
+    own = {row["program"] for row in tomllib.loads((FOLDER / "gradmidi.toml").read_text(encoding="utf-8"))["voice"]}
+    sounds = sorted((Path(voices.__file__).parent / "sounds").glob("*.toml"))
+    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sounds]
+    wanted = {voices.program_of(row["instrument"]) for table in tables for row in table.get("voice", ())}
+    assert wanted
+    assert wanted | {part.program for part in load_parts()} <= own
 
 
 @pytest.mark.usefixtures("need_fluidsynth")
