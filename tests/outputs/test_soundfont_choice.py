@@ -1,5 +1,6 @@
 """Which SoundFont plays: the one named, one that a person put into a folder, or gradmidi's own; others' on request."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,13 @@ def test_what_is_no_soundfont_and_the_pure_tone_are_never_chosen(folder):
 def test_a_name_that_is_no_file_is_refused(folder):
     with pytest.raises(InputError, match=r"--soundfont: there is no file GM"):
         find_soundfont("GM")
+
+
+@pytest.mark.slow
+def test_the_commands_play_a_general_midi_soundfont_on_request(run_cli, tmp_path, healthy, need_fluidsynth):
+    healthy.rows(0, 3).save(tmp_path / "norms.csv")
+    fonts = {"gm": r"FluidSynth with (?!gradmidi).*\.sf", "": r"FluidSynth with gradmidi\.sf2"}
+    for option, played in fonts.items():
+        done = run_cli("render", "norms.csv", "--wav", "a.wav", "--soundfont", option)
+        assert done.returncode == 0, done.stderr
+        assert re.search(played, done.stderr + done.stdout)
