@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gradmidi as gm
+from gradmidi.composition.sound import choose_sound
 from gradmidi.composition.voices import load_parts
 from gradmidi.theory.catalogue import named_scales
 from gradmidi.theory.scale import Scale
@@ -81,6 +82,9 @@ def test_the_snippets_of_the_other_pages_run(page, reader, warm_python):
         elif language == "toml" and "[[voice]]" in block:
             (reader / "voices.toml").write_text(block, encoding="utf-8")
             assert len(load_parts(reader / "voices.toml")) == 2
+        elif language == "toml" and "events = " in block:
+            (reader / "mine.toml").write_text(block, encoding="utf-8")
+            assert choose_sound(reader / "mine.toml").events == "earcons"
         elif language == "toml":
             (reader / "mine.toml").write_text(block, encoding="utf-8")
             assert len(Scale.from_toml(reader / "mine.toml")) == 5

@@ -82,7 +82,13 @@ def ratios(recording: Recording) -> Floats:
 
 
 def shown(run: Recording, twin: Recording, onset: int) -> dict[str, int]:
-    """The first step at which each way of showing is seen.
+    """The first step at which each way of showing is seen; see :func:`ways`."""
+    found = ways(run, twin, onset)
+    return {way: onset + int(np.argmax(mask.any(axis=1))) for way, mask in found.items() if mask.any()}
+
+
+def ways(run: Recording, twin: Recording, onset: int) -> dict[str, Mask]:
+    """Where each way of showing is seen, by a name in :data:`WAYS`: (N − onset, L), or (N − onset, 1) for the loss.
 
     Args:
         run: with a fault, steps counted from 0 without holes.
@@ -98,7 +104,7 @@ def shown(run: Recording, twin: Recording, onset: int) -> dict[str, int]:
     before = np.vstack([_log(run.norms[max(0, onset - WINDOW) : onset]), bare])
     past = _medians(before)[len(before) - len(bare) - 1 : -1] if onset else np.vstack([bare_usual[:1], typical[:-1]])
     finite = np.isfinite(norms)
-    ways: dict[str, Mask] = {
+    return {
         "nan": np.isnan(np.hstack([np.where(gaps | run.gaps[part], 0.0, norms), loss])),
         "inf": np.isinf(np.hstack([norms, loss])),
         "zero": (norms == 0) & (usual != 0),
@@ -113,7 +119,6 @@ def shown(run: Recording, twin: Recording, onset: int) -> dict[str, int]:
         "loss-higher": _lasts((_medians(_log(loss)) - _medians(_log(usual_loss)) > np.log(FACTOR)) & np.isfinite(loss)),
         "loss-flat": _flat(_log(loss), _log(usual_loss)),
     }
-    return {way: onset + int(np.argmax(mask.any(axis=1))) for way, mask in ways.items() if mask.any()}
 
 
 def harm(run: Recording, twin: Recording) -> float:
