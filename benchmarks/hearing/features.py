@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +44,7 @@ def of_sound(sound: Floats) -> Floats:
     grouped = level.reshape(len(level), GROUPS, -1).mean(axis=2)
     spectrum = np.abs(np.fft.rfft(grouped - grouped.mean(axis=0), axis=0)) / len(grouped)
     hertz = np.fft.rfftfreq(len(grouped), HOP / RATE)
-    modulation = [
-        spectrum[(hertz >= low) & (hertz < high)].sum(axis=0) for low, high in zip(RATES, RATES[1:], strict=False)
-    ]
+    modulation = [spectrum[(hertz >= low) & (hertz < high)].sum(axis=0) for low, high in pairwise(RATES)]
     sides = [10 * np.log10(one.reshape(len(one), GROUPS, -1).sum(axis=(0, 2)) + 1e-7) for one in (left, right)]
     # The halves of the segment, as what begins within it is louder or different afterwards.
     halves = level[len(level) // 2 :].mean(axis=0) - level[: len(level) // 2].mean(axis=0)

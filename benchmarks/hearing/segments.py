@@ -18,12 +18,14 @@ PER_RUN = 3  # segments of one regime
 HEALTHY, NOISY, EXPLODING, VANISHING, DEAD, NAN, STUCK = REGIMES = (
     "healthy", "noisy", "exploding", "vanishing", "dead", "nan", "stuck",
 )  # fmt: skip
-# Ways of showing and their regime, gravest first. A regime needs HALF of the steps, those that are told at once any one.
+# Ways of showing and their regime, gravest first. A regime needs half of the steps.
 OF_WAYS = (
     (("nan", "inf"), NAN), (("zero",), DEAD), (("larger", "spike"), EXPLODING), (("smaller",), VANISHING),
     (("noise",), NOISY), (("frozen", "loss-flat"), STUCK),
 )  # fmt: skip
-HALF = 0.5
+HALF = 0.5  # of a segment's steps
+NOISE, LEAST_NOISE = 3.5, 0.6
+LONGEST_MADE = 3000  # steps
 WARM_UP = 40  # steps without which nothing is usual
 
 
@@ -51,7 +53,10 @@ def segments(folder: Path, held_out: bool, seed: int = 0, runs: int = 150, only:
     chosen = [run for run in load_runs(folder, only) if run.truth.held_out == held_out]
     chosen = [run for run in chosen if run.truth.healthy or run.truth.shows]
     for index in sorted(draw.permutation(len(chosen))[:runs].tolist()):
-        yield from segments_of(chosen[index], folder, draw)
+        run = chosen[index]
+        yield from segments_of(run, folder, draw)
+        if run.truth.healthy and len(run.recording) <= LONGEST_MADE:
+            yield from noisy_of(run, draw)
 
 
 def segments_of(run: Run, folder: Path, draw: np.random.Generator) -> Iterator[Segment]:
@@ -65,6 +70,31 @@ def segments_of(run: Run, folder: Path, draw: np.random.Generator) -> Iterator[S
     for regime, starts in found.items():
         for first in sorted(draw.permutation(starts)[:PER_RUN].tolist()):
             yield Segment(run, first, first + size, regime)
+
+
+def noisy_of(run: Run, draw: np.random.Generator) -> Iterator[Segment]:
+    """Segments of a healthy run whose norms are made noisy from a third of it on, as the clinic has hardly any such.
+
+    Each norm is multiplied by exp(x), x normal with a deviation of NOISE times the median change of ln(norm) from step
+    to step before, at least LEAST_NOISE; each loss likewise with a third of that.
+    """
+    recording = run.recording
+    onset, size = len(recording) // 3, rows_of(min(len(recording.layers), 14))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        usual = np.nanmedian(np.abs(np.diff(np.log(recording.norms[:onset]), axis=0)))
+    deviation = max(NOISE * float(usual), LEAST_NOISE)
+    after = len(recording) - onset
+    norms, loss = recording.norms.copy(), recording.metrics["loss"].copy()
+    norms[onset:] *= np.exp(draw.normal(0, deviation, (after, norms.shape[1])))
+    loss[onset:] *= np.exp(draw.normal(0, deviation / 3, after))
+    noisy = Recording(
+        recording.layers, recording.steps, norms, {**recording.metrics, "loss": loss}, recording.meta, recording.gaps
+    )
+    truth = run.truth._replace(fault=f"{run.truth.fault} made noisy", onset=onset)
+    made = Run(f"{run.name}+noise", noisy, truth)
+    starts = range(onset + size, len(recording) - size + 1, size)
+    for first in sorted(draw.permutation(starts)[:PER_RUN].tolist()):
+        yield Segment(made, first, first + size, NOISY)
 
 
 def _masks(run: Run, folder: Path) -> Mapping[str, Mask]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clinic.runs import load, path_of
+from benchmarks.clinic.runs import Run
 from benchmarks.hearing.segments import Segment
 from gradmidi.composition import compose
 from gradmidi.outputs.audio_file import RATE
@@ -21,17 +20,26 @@ from gradmidi.score import Score
 SINE = "sine"  # the post's exact sine, besides the presets
 
 
-@lru_cache(maxsize=2)
-def composed(folder: Path, name: str, sound: str) -> Score:
-    """The whole piece of a run."""
-    return compose(load(path_of(folder, name)), sound=sound)
+class Pieces:
+    """The whole pieces of runs, of which the last is kept."""
+
+    def __init__(self, sound: str) -> None:
+        self._sound = sound
+        self._name = ""
+        self._score: Score | None = None
+
+    def of(self, run: Run) -> Score:
+        """The piece of a run."""
+        if self._score is None or self._name != run.name:
+            self._name, self._score = run.name, compose(run.recording, sound=self._sound)
+        return self._score
 
 
-def sounding(segment: Segment, folder: Path, sound: str, soundfont: Path | None = None) -> NDArray[np.float64]:
-    """The segment's sound, stereo (n, 2)."""
-    if sound == SINE:
+def sounding(segment: Segment, pieces: Pieces | None, soundfont: Path | None = None) -> NDArray[np.float64]:
+    """The segment's sound, stereo (n, 2): of a piece, or else the exact sine."""
+    if pieces is None:
         return _sine(segment)
-    score = composed(folder, segment.run.name, sound)
+    score = pieces.of(segment.run)
     step = score.step_length
     clip = cut(score, segment.first * step, segment.last * step)
     return played(clip, soundfont)
