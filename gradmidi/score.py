@@ -139,7 +139,8 @@ class Notes:
         step: (K,) int, the optimizer step that a note belongs to.
         tied: (K,) bool, True where a note continues the one before of its voice, without a new attack (drones).
         drum: (K,) int, key of the drum map, 0–127, for a note of percussion; −1 for one with a pitch.
-        program: (K,) int, General MIDI program of a note that its voice plays with another instrument; −1 for its own.
+        program: (K,) int, General MIDI program of a note whose pitch is no norm (zero's knock, a call, the cadence); −1
+            for every other note, which has its voice's.
     """
 
     onset: NDArray[np.float64]

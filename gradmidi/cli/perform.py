@@ -91,6 +91,7 @@ def say_heard(job: Job) -> dict[str, Any]:
     import numpy as np
 
     from gradmidi.cli.options import joined_layers
+    from gradmidi.composition.sound import choose_sound
     from gradmidi.events import KINDS
 
     joined = joined_layers(job.args, job.recording.layers)
@@ -98,7 +99,8 @@ def say_heard(job: Job) -> dict[str, Any]:
         job.reporter.say(joined)
     counts = Counter(job.score.marks.of(*KINDS).kind.tolist())
     norms = job.recording.norms[~job.recording.gaps]
-    for kind, is_it in (("nan", np.isnan), ("inf", np.isinf)):  # each is heard, though an event may be many of them
+    each = choose_sound(job.args.sound).events == "drums"  # each is heard, though an event may be many of them
+    for kind, is_it in (("nan", np.isnan), ("inf", np.isinf)) if each else ():
         if found := int(is_it(norms).sum()):
             counts[kind] = found
     if counts:

@@ -50,6 +50,7 @@ def with_cadence(score: Score, how: str, scale: Scale | None, voices: int) -> Sc
         velocity=np.full(count, VELOCITY),
         step=np.full(count, score.step.max()),
         tied=np.zeros(count, dtype=bool),
+        program=np.array([score.voices[voice].program for voice in (*order, *order)]),  # its pitch is no norm
     )
     columns = merged([score, chords]).columns()
     return replace(score, **columns, length=score.length + PAUSE + FIRST + SECOND + AFTER)

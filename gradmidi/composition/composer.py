@@ -86,20 +86,21 @@ class Composer:
         self._rows = 0
         self._sections: tuple[Section, ...] = (
             LayerVoices(layer_voices, self.parts, self.mapping, quantise, dynamics, drone, knocks),
-            *self._companions(),
+            *self._companions([voice.program for voice in layer_voices]),
         )
         self.voices = tuple(voice for section in self._sections for voice in section.voices)
         self.about = self._about()
 
-    def _companions(self) -> list[Section]:
-        """What sounds besides the layers."""
+    def _companions(self, programs: Sequence[int]) -> list[Section]:
+        """What sounds besides the layers, whose programs are given."""
         sound, first = self.sound, self._width
         sections: list[Section] = []
         if sound.loss:
             sections.append(LossPad(first, free_channel(first), self.scale, self.timing.end(1, self._width)))
             first += 1
         if sound.events == "earcons":
-            sections.append(Earcons(first, None if self.style == "drone" else 2 * knock_pitches(self._width)))
+            calls = None if self.style == "drone" else 2 * knock_pitches(self._width)
+            sections.append(Earcons(first, calls, programs))
             first += 2
         if sound.events == "drums":
             sections.append(Alarms(first))
@@ -145,8 +146,13 @@ class Composer:
         )
 
     def ended(self, score: Score, how: str) -> Score:
-        """The last score of a run, with a cadence where events sound: ``"well"``, ``"stopped"`` or ``"failed"``."""
-        return with_cadence(score, how, self.scale, self._width) if self.sound.events == "earcons" else score
+        """The last score of a run, with a cadence where events sound: ``"well"``, ``"stopped"`` or ``"failed"``.
+
+        A run that ended well, but with something wrong to its end, has the cadence of one that failed.
+        """
+        if self.sound.events != "earcons":
+            return score
+        return with_cadence(score, "failed" if how == "well" and self._ward.has_wrong else how, self.scale, self._width)
 
     def _passage(self, recording: Recording, events: Sequence[Event], alarms: NDArray[np.int64]) -> Passage:
         placed = place(self.style, self.timing, self._rows, len(recording), self._width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -56,10 +57,11 @@ class Earcons:
     Args:
         first: position of its first voice among those of the piece.
         calls: (V,) Hz at which each layer's voice is called; none are called without it.
+        programs: (V,) of the layers' voices. A call has it, although it is the voice's own, as its pitch is no norm.
     """
 
-    def __init__(self, first: int, calls: NDArray[np.float64] | None) -> None:
-        self._first, self._calls = first, calls
+    def __init__(self, first: int, calls: NDArray[np.float64] | None, programs: Sequence[int]) -> None:
+        self._first, self._calls, self._programs = first, calls, np.array(programs)
         self.voices = (
             Voice(EVENTS_NAME, PERCUSSION_CHANNEL, percussion=True),
             Voice(STATE_NAME, PERCUSSION_CHANNEL, percussion=True, sustained=True),
@@ -126,7 +128,8 @@ class Earcons:
         onset, duration = np.array([note[:2] for note in notes]).T
         called, rows = np.array([note[2:] for note in notes]).T
         hard, steps = np.full(len(notes), CALL), passage.recording.steps[rows]
-        return Notes(onset, duration, calls[called], called, hard, steps, np.zeros(len(notes), dtype=bool))
+        untied, programs = np.zeros(len(notes), dtype=bool), self._programs[called]
+        return Notes(onset, duration, calls[called], called, hard, steps, untied, program=programs)
 
 
 def _drums(

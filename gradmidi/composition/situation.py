@@ -56,6 +56,11 @@ class Ward:
     _lasting: dict[tuple[str, int], _Lasting] = field(default_factory=dict)
     _momentary_until: float = -1.0
 
+    @property
+    def has_wrong(self) -> bool:
+        """Whether anything lasts."""
+        return bool(self._lasting)
+
     def follow(self, events: Sequence[Event], starts: NDArray[np.float64]) -> Situation:
         """The situation in rows that begin at ``starts`` (N,) s.
 

@@ -17,7 +17,7 @@ WEIGHT = 0.1  # of the newest step in what is so now
 KNOWN = 40  # steps after which something is usual
 MEMORY, SLOW = 200, 4000  # steps over which the usual is averaged; SLOW while a change is twice as large or more
 LEAST = 0.05  # what is usual at least, so that norms that hardly move may begin to
-VELOCITY, LASTS = 52, 0.08  # s
+VELOCITY, LASTS = 76, 0.08  # s
 
 
 class Unrest:

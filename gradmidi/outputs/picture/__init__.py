@@ -15,7 +15,7 @@ from gradmidi.files import whole_file
 from gradmidi.files.destination import is_stream
 from gradmidi.outputs.picture.canvas import PLAIN, UNDATED, new_figure, quiet_matplotlib
 from gradmidi.outputs.picture.layout import LABELS, POINTS, add_axes, heights, text_width
-from gradmidi.outputs.picture.pitch_axis import draw_pitch_axis, pitch_labels
+from gradmidi.outputs.picture.pitch_axis import draw_pitch_axis, of_norms, pitch_labels
 from gradmidi.outputs.picture.roll import draw_roll, legend_names
 from gradmidi.outputs.picture.trouble import KINDS, LETTERS, draw_trouble, kinds_of
 from gradmidi.printable import printable, shown
@@ -98,6 +98,7 @@ def draw_figure(score: Score, recording: Recording | None, size: tuple[int, int]
 
 
 def _draw(figure: Any, score: Score, recording: Recording | None) -> None:
+    score = of_norms(score)
     loss = None if recording is None else recording.metrics.get("loss")
     found = kinds_of(score)
     parts = heights(figure, len(found), loss is not None and bool(np.isfinite(loss).any()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradmidi.composition.layer_voices import KNOCK
-from gradmidi.score import Score
+from gradmidi.score import OWN_PROGRAM, Score
 from gradmidi.theory.pitch import hz_to_key, key_to_hz, note_name
 
 MARGIN = 1.12  # above the highest tone and below the lowest, as a ratio
@@ -35,6 +36,17 @@ def limits(score: Score) -> tuple[float, float]:
 def knocking(score: Score) -> NDArray[np.bool_]:
     """(K,) True for the knocks of norms of exactly zero, whose pitch tells the layer and no norm."""
     return np.asarray(score.pitched & (score.program == KNOCK))
+
+
+def of_norms(score: Score) -> Score:
+    """The score without what is not the pitch of a norm: the pad of the loss, calls and the cadence."""
+    kept = [index for index, voice in enumerate(score.voices) if voice.percussion or not voice.sustained]
+    place = np.full(len(score.voices), -1)
+    place[kept] = np.arange(len(kept))
+    wanted = (place[score.layer] >= 0) & ((score.program == OWN_PROGRAM) | knocking(score) | ~score.pitched)
+    columns = {name: column[wanted] for name, column in score.columns().items()}
+    columns["layer"] = place[columns["layer"]]
+    return replace(score, **columns, voices=tuple(score.voices[index] for index in kept))
 
 
 def zero_line(low: float) -> float:
