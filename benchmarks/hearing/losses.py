@@ -28,7 +28,7 @@ def held(sound: Floats) -> Floats:
     hertz = np.fft.rfftfreq(WINDOW, 1 / RATE)
     tones = LOWEST_HZ * 2 ** (np.arange(PER_OCTAVE * OCTAVES) / PER_OCTAVE)
     level = 10 * np.log10(np.interp(tones, hertz, power) + 1e-9)
-    sums = sum(10 * np.log10(np.interp(tones * times, hertz, power) + 1e-9) for times in HARMONICS)
+    sums = sum(10 * np.log10(np.interp(tones * times, hertz, power) + 1e-9) / times for times in HARMONICS)
     return np.concatenate([level, [np.argmax(sums) / PER_OCTAVE, np.argmax(level) / PER_OCTAVE]])
 
 

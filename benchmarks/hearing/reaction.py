@@ -70,9 +70,8 @@ def reaction(options: argparse.Namespace) -> None:
     """Print the tables."""
     chosen = _chosen(options)
     healthy = [run for run in load_runs(options.data, HEALTHY) if run.truth.held_out == options.held_out]
-    print(
-        f"| sound | beyond, dB | heard within {LATEST:.0f} s | median, s | 90 %, s |\n| --- | ---: | ---: | ---: | ---: |"
-    )
+    print(f"| sound | beyond, dB | heard within {LATEST:.0f} s | median, s | 90 %, s |")
+    print("| --- |" + " ---: |" * 4)
     for sound in options.sounds.split(","):
         usual = [_changes(run, sound, BEFORE + AFTER)[1].max() for run in healthy]
         least = float(np.quantile(usual, 1 - FALSE))
