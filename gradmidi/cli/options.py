@@ -71,6 +71,9 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         "--container", metavar="NAME", default="float", help="format of the sine: float (default) or post"
     )
     files.add_argument("--nonfinite", metavar="HOW", help="NaN in the sine: alarm or keep (the formula's samples)")
+    files.add_argument(
+        "--aliased", metavar="HOW", default="keep", help="sine tones above 22,050 Hz: keep (default) or alarm"
+    )
     files.add_argument("--plot-size", metavar="WxH", help="size of the picture in pixels (default: 1560x840)")
 
 
@@ -82,7 +85,7 @@ def check_file_options(args: argparse.Namespace) -> None:
     """
     from gradmidi.outputs.sine import check_choices
 
-    check_choices(args.container, args.nonfinite)
+    check_choices(args.container, args.nonfinite, args.aliased)
     chosen_size(args)
 
 

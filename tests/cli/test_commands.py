@@ -75,6 +75,7 @@ def test_render_takes_some_layers_a_scale_and_a_unit(norms, run_cli, tmp_path):
         (["norms.csv", "--mid", "a.mid", "--duration", "1e308"], "a duration of 1e+308 s is not possible"),
         (["norms.csv", "--sine", "a.wav", "--duration", "1e308"], "a duration of 1e+308 s is not possible"),
         (["norms.csv", "--sine", "a.wav", "--container", "x"], "no container is called 'x'"),
+        (["norms.csv", "--sine", "a.wav", "--aliased", "x"], "aliased is 'x'; it can be keep or alarm"),
         (["cut.csv", "--mid", "a.mid"], "cut.csv, line 2: 1 columns where the header has 2"),
         (["text.csv", "--mid", "a.mid"], "column 'a': 'x' is not a number"),
         (["empty.csv", "--mid", "a.mid"], "empty.csv is empty"),
@@ -222,6 +223,17 @@ def test_notes_and_drums_are_counted_as_they_are_struck(norms, options, count, r
     Recording.from_arrays(norms).save(tmp_path / "n.csv")
     done = run_cli("render", "n.csv", "--mid", "x.mid", "--json", "--sound", "post", *options, check=True)
     assert json.loads(done.stdout)["files"][0]["detail"].startswith(count)
+
+
+def test_sine_tones_above_half_the_sample_rate_are_told_with_the_remedy(run_cli, tmp_path):
+    Recording.from_arrays([[1.0, 300.0], [218.5, 1e7]]).save(tmp_path / "n.csv")
+    kept = run_cli("render", "n.csv", "--sine", "kept.wav", check=True)
+    line = "kept.wav: 2 tones above half the sample rate (22,050 Hz), heard lower than they are; --aliased alarm"
+    assert line in " ".join(kept.stderr.split())
+    replaced = run_cli("render", "n.csv", "--sine", "alarm.wav", "--aliased", "alarm", "--json", check=True)
+    assert "half the sample rate" not in replaced.stderr
+    assert json.loads(replaced.stdout)["files"][0]["detail"].endswith(", 2 alarms")
+    assert (tmp_path / "kept.wav").read_bytes() != (tmp_path / "alarm.wav").read_bytes()
 
 
 def test_play_offers_nothing_that_it_cannot_use(run_cli, norms):

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from gradmidi.errors import InputError
-from gradmidi.outputs.sine import CHUNK_STEPS, _head, alarm_tone, render_sine
+from gradmidi.outputs.sine import CHUNK_STEPS, _head, alarm_tone, aliasing_tone, render_sine
 from gradmidi.outputs.wav import float_wav_head
 from gradmidi.recording import Recording
 
@@ -94,6 +94,49 @@ def test_an_alarm_is_for_ears_unless_it_is_said(container, nonfinite, alarms, si
     assert not samples.reshape(201, -1)[70, :441].any(), "a layer without a gradient is silent in any case"
 
 
+def test_tones_above_half_the_sample_rate_are_counted_and_kept_bit_for_bit(hard, tmp_path):
+    """200 + 100 x norm exceeds 22,050 from a norm of 218.5 on; the one of 218.6 is meant to be just above."""
+    finite = np.isfinite(hard.norms)
+    too_high = finite & (hard.norms > 218.5)
+    assert too_high[8, 1]
+    report = render_sine(hard, tmp_path / "kept.wav", nonfinite="keep")
+    assert (report.aliased, report.alarms) == (too_high.sum(), 0)
+    samples = np.frombuffer((tmp_path / "kept.wav").read_bytes()[-4 * report.samples :], dtype="<f4")
+    assert samples.tobytes() == b"".join(frame.tobytes() for frame in listing_frames(hard.norms))
+
+
+@pytest.mark.parametrize("container", ["float", "post"])
+def test_an_alarm_takes_the_place_of_tones_that_would_alias_and_of_no_other(container, hard, tmp_path):
+    report = render_sine(hard, tmp_path / "s.wav", container, "keep", "alarm")
+    samples = np.frombuffer((tmp_path / "s.wav").read_bytes()[-4 * report.samples :], dtype="<f4")
+    tones = samples.reshape(len(hard), -1)[:, : 3 * 441].reshape(-1, 441)
+    norms = hard.norms.ravel()
+    too_high = np.isfinite(norms) & (norms > 218.5)
+    assert report.alarms == report.aliased == too_high.sum() > 100
+    assert (tones[too_high] == aliasing_tone()).all()
+    for i in np.flatnonzero(~too_high)[:400]:
+        assert np.array_equal(tones[i], listing_tone(norms[i]), equal_nan=True)
+    both = render_sine(hard, tmp_path / "s.wav", container, "alarm", "alarm")
+    assert both.alarms == report.alarms + (~np.isfinite(norms)).sum()
+
+
+def test_a_tone_at_half_the_sample_rate_is_played_and_a_finite_norm_beyond_float32_is_an_alarm(tmp_path):
+    edge = Recording.from_arrays([[218.5, np.nextafter(np.float32(218.5), np.float32(300)), 1e300]])
+    report = render_sine(edge, tmp_path / "s.wav", aliased="alarm")
+    assert report.aliased == 2
+    samples = np.frombuffer((tmp_path / "s.wav").read_bytes()[-4 * report.samples :], dtype="<f4")
+    assert np.array_equal(samples[:441], listing_tone(218.5))
+    assert np.array_equal(samples[882:1323], aliasing_tone())
+
+
+def test_the_two_alarms_are_told_apart_by_the_order_of_their_tones():
+    def hertz(part):
+        return np.flatnonzero(np.diff(np.sign(part))).size / 2 / (len(part) / 44100)
+
+    assert hertz(alarm_tone()[:220]) < 1100 < 1300 < hertz(alarm_tone()[220:])
+    assert hertz(aliasing_tone()[:221]) > 1300 > 1100 > hertz(aliasing_tone()[221:])
+
+
 def test_names_of_choices_may_come_from_anywhere(sick, tmp_path):
     for container in ("float", "post"):
         for nonfinite in ("alarm", "keep"):
@@ -140,7 +183,7 @@ def test_an_rf64_head_is_read_by_libsndfile(tmp_path, monkeypatch):
 
 
 def test_bad_choices(healthy, tmp_path):
-    for options in ({"container": "mp4"}, {"nonfinite": "drop"}):
+    for options in ({"container": "mp4"}, {"nonfinite": "drop"}, {"aliased": "drop"}):
         with pytest.raises(InputError):
             render_sine(healthy, tmp_path / "s.wav", **options)
     assert not list(tmp_path.iterdir())
