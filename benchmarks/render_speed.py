@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.timing import median_ratio, paired, table
 from gradmidi.composition import compose
-from gradmidi.outputs.audio_file import write_audio
+from gradmidi.outputs.levels import reference_gain, write_levelled
 from gradmidi.outputs.sine import render_sine
 from gradmidi.outputs.soundfont import render_wav
 from gradmidi.outputs.soundfont_choice import find_soundfont
@@ -75,7 +75,9 @@ def _soundfont(score, folder: Path) -> None:
     program = shutil.which("fluidsynth")
     length = score.length
     ways = {
-        "our own synthesiser": lambda: write_audio(folder / "own.wav", synth_blocks(score)),
+        "our own synthesiser": lambda: write_levelled(
+            folder / "own.wav", synth_blocks(score), reference_gain(score, synth_blocks), "own"
+        ),
         "`render_wav`": lambda: render_wav(score, folder / "ours.wav", soundfont),
     }
     if program is not None:

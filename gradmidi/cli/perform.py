@@ -130,15 +130,18 @@ def _write_audio(job: Job, path: Path) -> Written:
             progress=lambda share: bar.show(round(100 * share)),
             tuning=job.args.tuning,
         )
-    if heard.notice:
-        job.reporter.say(f"{path.name} was played by {heard.engine}: {heard.notice}", style="yellow")
+    for notice in heard.notice.splitlines():
+        job.reporter.say(f"{path.name} (played by {heard.engine}): {notice}", style="yellow")
     return Written("sound", str(path), heard.seconds, heard.engine)
 
 
 def _write_sine(job: Job, path: Path) -> Written:
     from gradmidi.outputs.sine import render_sine
 
-    sine = render_sine(_sine_steps(job), path, job.args.container, job.args.nonfinite)
+    sine = render_sine(_sine_steps(job), path, job.args.container, job.args.nonfinite, job.args.aliased)
+    if sine.aliased and job.args.aliased == "keep":
+        high = f"{counted(sine.aliased, 'tone')} above half the sample rate (22,050 Hz), heard lower than they are"
+        job.reporter.say(f"{path.name}: {high}; --aliased alarm plays an alarm instead", style="yellow")
     detail = f"exact 200 Hz + 100 Hz × norm, {counted(sine.samples, 'sample')}"
     alarms = f", {counted(sine.alarms, 'alarm')}" if sine.alarms else ""
     return Written("sine", str(path), sine.seconds, detail + alarms)

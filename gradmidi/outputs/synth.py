@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ TIMBRES: tuple[tuple[float, ...], ...] = (
 )
 
 
-def synth_blocks(score: Score) -> Iterator[Block]:
+def synth_blocks(score: Score) -> Generator[Block, None, None]:
     """The whole score as stereo blocks (n, 2) float32, a few seconds at a time; it lasts ``score.length`` + 0.12 s."""
     total = round((score.length + RELEASE) * RATE)
     first = np.round(score.onset * RATE).astype(np.int64)
