@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gradmidi.composition.composer import Composer
+from gradmidi.events import Event, Watch
 from gradmidi.forking import keep_from_children
 from gradmidi.outputs.live.controllers import parse_controllers
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
@@ -81,6 +82,9 @@ class LiveOutput:
         self._controllers = parse_controllers(cc)
         chosen = live_tuning(composer, tuning)
         self._stream = MidiStream(chosen)
+        # Of every step, not only of those that are played, so that the events are those of the file.
+        self._watch = Watch(composer.layers) if composer.sound.events == "earcons" else None
+        self._events: list[Event] = []  # since the last played step
         self._max_rate = max_rate
         self._waits = pace == "wait"
         self._link = open_transport(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
@@ -147,6 +151,8 @@ class LiveOutput:
             rows = self._fed.take()
             self._timeline.hear(now, len(rows))
             self._move_controllers(rows, now)
+            if self._watch is not None:
+                self._events += self._watch.find(rows)
             alarm = self._pace.put(rows)
             if self._waits:
                 now += self._wait(self._timeline.wanting(now))
@@ -181,7 +187,8 @@ class LiveOutput:
     def _perform(self, waiting: Waiting | None, now: float) -> None:
         if waiting is None:
             return
-        score = self._composer.feed(waiting.row, events=())  # its marks would not be sent
+        events, self._events = [event._replace(row=0) for event in self._events], []
+        score = self._composer.feed(waiting.row, events)
         messages = timed_bytes(self._stream.events(score))
         origin = self._timeline.place(now, score.length, len(messages) / self._max_rate)
         kind = KEEP if waiting.alarm else NOTE

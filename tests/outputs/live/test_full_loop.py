@@ -1,6 +1,7 @@
 """The whole way: norms → live MIDI → FluidSynth over JACK → recorded audio, whose pitches are measured."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ from gradmidi.outputs.live import LiveOutput
 from gradmidi.recording import Recording
 from tests.conftest import PURE_TONE
 from tests.outputs.live.hearing import UNTIL_RECORDED, finish, recording_of, samples, tones
+
+# The core alone: what sounds besides the layers has tests of its own.
+Composer = partial(Composer, sound="post")
+compose = partial(compose, sound="post")
 
 pytestmark = pytest.mark.slow
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import mido
@@ -26,6 +27,9 @@ from gradmidi.recording import Recording
 from tests.outputs.live.devices import LIMIT, is_note_on, wait_until
 from tests.outputs.live.hearing import UNTIL_RECORDED, finish, recording_of, samples, tones
 from tests.outputs.live.simulated import SimulatedPlayer
+
+# The core alone: what sounds besides the layers has tests of its own.
+compose = partial(compose, sound="post")
 
 pytestmark = pytest.mark.slow
 

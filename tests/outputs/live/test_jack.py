@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from functools import partial
 from math import log2
 
 import pytest
@@ -11,6 +12,10 @@ from gradmidi.composition.timing import Timing
 from gradmidi.errors import InputError
 from gradmidi.outputs.live import LiveOutput, list_ports, play
 from tests.outputs.live.devices import is_note, is_note_off, is_note_on, is_panic, wait_until
+
+# The core alone: what sounds besides the layers has tests of its own.
+Composer = partial(Composer, sound="post")
+compose = partial(compose, sound="post")
 
 pytestmark = pytest.mark.slow
 

@@ -3,6 +3,7 @@
 import random
 import tempfile
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import mido
@@ -17,6 +18,9 @@ from gradmidi.errors import InputError
 from gradmidi.outputs.live import midi_reader, play
 from gradmidi.outputs.live.midi_reader import MidiReader
 from tests.outputs.live.devices import is_note_on, read_file
+
+# The core alone: what sounds besides the layers has tests of its own.
+compose = partial(compose, sound="post")
 
 HEADER = b"MThd\0\0\0\6\0\0\0\1\0\x60"  # type 0, one track, 96 ticks a quarter
 NOTE = b"\x00\x90\x3c\x64" + b"\x60\x80\x3c\x40"  # middle C for a quarter

@@ -1,5 +1,6 @@
 """What LiveOutput sends and when, in simulated time: every moment is exact."""
 
+from functools import partial
 from itertools import pairwise
 from math import inf
 
@@ -15,6 +16,10 @@ from gradmidi.recording.row import Row
 from tests.outputs.live.devices import is_note_off, is_note_on, is_panic, one_row
 from tests.outputs.live.performances import by_voice, notes_after_the_setup
 from tests.outputs.live.simulated import SimulatedPlayer, exact
+
+# The core alone: what sounds besides the layers has tests of its own.
+Composer = partial(Composer, sound="post")
+compose = partial(compose, sound="post")
 
 FAST = Timing(unit=0.002)
 LONG_NOTES = Timing(unit=0.5)  # 3 s a step of four layers

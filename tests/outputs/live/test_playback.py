@@ -1,5 +1,6 @@
 """play, in simulated time: every moment is exact."""
 
+from functools import partial
 from itertools import count, pairwise
 
 import mido
@@ -12,6 +13,9 @@ from gradmidi.outputs.live import play
 from gradmidi.outputs.live.player.wire import KEEP
 from tests.outputs.live.devices import is_note_off, is_note_on, is_panic
 from tests.outputs.live.simulated import SimulatedPlayer, exact
+
+# The core alone: what sounds besides the layers has tests of its own.
+compose = partial(compose, sound="post")
 
 RATE = 5000.0  # messages per second: a file's own set-up is out before its first note
 AHEAD = 0.5  # s

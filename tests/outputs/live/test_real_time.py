@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ from gradmidi.outputs.live import LiveOutput, play
 from gradmidi.outputs.midi_events import note_events
 from tests.outputs.live.devices import is_note_on, one_row, read_file
 from tests.outputs.live.performances import by_voice, notes_after_the_setup
+
+# The core alone: what sounds besides the layers has tests of its own.
+Composer = partial(Composer, sound="post")
+compose = partial(compose, sound="post")
 
 pytestmark = pytest.mark.slow
 
