@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gradmidi.outputs.audio_file import AudioReport
     from gradmidi.outputs.live.report import LiveReport
     from gradmidi.outputs.tuning import PitchReport
+    from gradmidi.outputs.webvtt import Caption
     from gradmidi.recording import Recording
 
 HIGHEST = 127  # key, velocity
@@ -71,8 +72,8 @@ class Marks:
 
     Attributes:
         time: (M,) seconds.
-        kind: (M,) str: ``step``, ``epoch``, ``loss``, ``resumed``, ``turn`` (of two runs that alternate), a name in
-            :data:`gradmidi.events.KINDS`, or one with ``-recovered`` for its end.
+        kind: (M,) str: ``step``, ``epoch``, ``loss``, ``resumed``, ``turn`` (of two runs that alternate),
+            ``ended``, ``legend``, a name in :data:`gradmidi.events.KINDS`, or one with ``-recovered`` for its end.
         text: (M,) str, for people to read.
         step: (M,) int, the optimizer step; −1 where none is known.
         layer: (M,) str, the layer's name; empty where it is about the whole step.
@@ -314,6 +315,12 @@ class Score(Notes):
         from gradmidi.outputs.soundfont import render_wav
 
         return render_wav(self, path, soundfont=soundfont, tuning=tuning)
+
+    def save_captions(self, path: str | Path) -> list[Caption]:
+        """Write what is heard, in words, as WebVTT; see :func:`gradmidi.outputs.captions.save_captions`."""
+        from gradmidi.outputs.captions import save_captions
+
+        return save_captions(self, path)
 
     def play(self, port: str | None = None, **options: Any) -> LiveReport:
         """Play on a MIDI port, in real time; see :func:`gradmidi.play`."""

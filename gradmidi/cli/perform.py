@@ -168,11 +168,17 @@ def _write_picture(job: Job, path: Path) -> Written:
     return Written("picture", str(path), None, "piano roll" + " and loss" * drawn)
 
 
+def _write_captions(job: Job, path: Path) -> Written:
+    captions = job.score.save_captions(path)
+    return Written("captions", str(path), job.score.length, counted(len(captions), "caption"))
+
+
 WRITERS: dict[str, Writer] = {
     "mid": _write_midi,
     "wav": _write_audio,
     "sine": _write_sine,
     "plot": _write_picture,
+    "captions": _write_captions,
 }
 
 
@@ -187,7 +193,7 @@ def check_targets(targets: dict[str, Path]) -> None:
     from gradmidi.outputs.audio_file import FORMATS as SOUND
     from gradmidi.outputs.picture import FORMATS as PICTURE
 
-    endings = {"mid": (".mid", ".midi"), "wav": SOUND, "sine": (".wav",), "plot": PICTURE}
+    endings = {"mid": (".mid", ".midi"), "wav": SOUND, "sine": (".wav",), "plot": PICTURE, "captions": (".vtt",)}
     for kind, path in targets.items():
         if path.suffix.lower() not in endings[kind] and not is_stream(path):
             raise InputError(f"--{kind} {path}: the name must end in {' or '.join(endings[kind])}")

@@ -1,4 +1,4 @@
-"""Turn a recording into MIDI (--mid), sound (--wav), the exact sine (--sine) or a picture (--plot)."""
+"""Turn a recording into MIDI (--mid), sound (--wav), the exact sine (--sine), a picture (--plot) or captions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ TARGETS = (
     ("wav", "sound through a SoundFont: .wav, .flac, .ogg or .mp3"),
     ("sine", "the 2019 post's exact sine as .wav"),
     ("plot", "a piano roll as .png, .svg or .pdf"),
+    ("captions", "what is heard, in words and with times, as .vtt"),
 )
 
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     targets = {name: Path(getattr(args, name)) for name, _ in TARGETS if getattr(args, name)}
     if not targets:
-        raise InputError("say what to make: --mid FILE, --wav FILE, --sine FILE or --plot FILE")
+        raise InputError("say what to make: --mid FILE, --wav FILE, --sine FILE, --plot FILE or --captions FILE")
     check_targets(targets)
     check_file_options(args)
     reporter = Reporter(args)

@@ -1,4 +1,4 @@
-"""Train the 2019 post's network on MNIST and write norms.csv, gradients.mid, gradients.wav, sine.wav and score.png."""
+"""Train the 2019 post's network on MNIST and write norms.csv, MIDI, sound, the exact sine, a picture and captions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 SHOW_EVERY = 0.1  # s
 RECORDING = "norms.csv"
-FILES = {"mid": "gradients.mid", "wav": "gradients.wav", "sine": "sine.wav", "plot": "score.png"}
+FILES = {
+    "mid": "gradients.mid",
+    "wav": "gradients.wav",
+    "sine": "sine.wav",
+    "plot": "score.png",
+    "captions": "captions.vtt",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradmidi.score import Notes, Score, merged
+from gradmidi.score import Marks, Notes, Score, merged
 from gradmidi.theory.pitch import key_to_hz
 from gradmidi.theory.scale import Scale
 
@@ -17,6 +17,11 @@ CHORDS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "well": ((-5, -1, 2), (0, 4, 7)),
     "stopped": ((0, 4, 7), (-5, -1, 2)),
     "failed": ((0, 3, 7), (-6, -3, 0)),
+}
+SAID: Mapping[str, str] = {
+    "well": "the run ended well",
+    "stopped": "the run was stopped",
+    "failed": "the run failed, or something was wrong to its end",
 }
 LOWEST = float(key_to_hz(60))  # the tonic is brought into the octave above middle C
 PAUSE, FIRST, SECOND, AFTER = 0.3, 0.4, 1.2, 0.3  # s
@@ -53,4 +58,6 @@ def with_cadence(score: Score, how: str, scale: Scale | None, voices: int) -> Sc
         program=np.array([score.voices[voice].program for voice in (*order, *order)]),  # its pitch is no norm
     )
     columns = merged([score, chords]).columns()
-    return replace(score, **columns, length=score.length + PAUSE + FIRST + SECOND + AFTER)
+    said = Marks(np.array(starts[:1]), np.array(["ended"]), np.array([SAID[how]]), score.step.max(keepdims=True))
+    marks = Marks.merged([score.marks, said])
+    return replace(score, **columns, marks=marks, length=score.length + PAUSE + FIRST + SECOND + AFTER)

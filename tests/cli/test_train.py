@@ -18,7 +18,7 @@ from gradmidi.recording import Recording
 
 pytestmark = pytest.mark.slow
 
-FIVE = {"norms.csv", "gradients.mid", "gradients.wav", "sine.wav", "score.png"}
+SIX = {"norms.csv", "gradients.mid", "gradients.wav", "sine.wav", "score.png", "captions.vtt"}
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def default_run(tmp_path_factory):
     return folder, done
 
 
-def test_it_leaves_the_five_files(default_run):
+def test_it_leaves_its_files(default_run):
     folder, done = default_run
-    assert {path.name for path in (folder / "a").iterdir()} == FIVE | {"events.csv"}
+    assert {path.name for path in (folder / "a").iterdir()} == SIX | {"events.csv"}
     assert "5,000 embedded MNIST digits, seed 1" in done.stderr
-    for name in FIVE:
+    for name in SIX:
         assert name in done.stdout
     assert "804 notes" in done.stdout
     assert (folder / "a" / "score.png").read_bytes().startswith(b"\x89PNG")
@@ -162,7 +162,7 @@ def test_ctrl_c_keeps_and_renders_what_there_is(tmp_path):
     assert "interrupted after" in said
     steps = len(Recording.load(norms))
     assert steps > 30
-    assert {path.name for path in (tmp_path / "o").iterdir()} == FIVE | {"events.csv"}
+    assert {path.name for path in (tmp_path / "o").iterdir()} == SIX | {"events.csv"}
     notes = [m for m in mido.MidiFile(tmp_path / "o" / "gradients.mid") if m.type == "note_on"]
     assert len(notes) == 4 * steps
 
@@ -188,7 +188,7 @@ def test_two_at_once_with_one_folder(run_cli, tmp_path):
     assert Recording.load(tmp_path / "o" / "norms.csv").steps.tolist()[:60] == list(range(60))
     done = run_cli("train", "--steps", 5, "--out", "o", "--seed", 1)  # a killed one holds nothing
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "o").iterdir()} == FIVE | {"events.csv"}
+    assert {path.name for path in (tmp_path / "o").iterdir()} == SIX | {"events.csv"}
 
 
 def test_a_recording_of_another_training_is_kept(run_cli, healthy, tmp_path):
