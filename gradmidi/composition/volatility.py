@@ -44,8 +44,8 @@ class Unrest:
 class Volatility:
     """A section of one voice; see :class:`gradmidi.composition.passage.Section`.
 
-    A step's change is the median over the voices of the absolute ln(norm / norm before); how its running mean over about
-    ten steps compares with what is usual for the run decides. Norms that are zero, missing or not finite have no
+    A step's change is the median over the voices of the absolute ln(norm / norm before); how its running mean over
+    about ten steps compares with what is usual for the run decides. Norms that are zero, missing or not finite have no
     change; a step without any has no pulses.
 
     Args:
