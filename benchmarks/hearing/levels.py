@@ -54,16 +54,18 @@ def over_time(sound: Floats, seconds: float) -> Floats:
     return np.asarray(meter.blockwise_loudness)
 
 
-def rendered(recording: Recording, sound: str, **options: str) -> Floats:
-    """What a file of it holds, (n, 2) at 44.1 kHz: at the level at which it is written."""
+def rendered(recording: Recording, sound: str, **options: str) -> tuple[Floats, float]:
+    """What a file of it holds, (n, 2) at 44.1 kHz, at the level at which it is written; and seconds per step."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.wav"
         if sound == "sine":
-            render_sine(recording, path)
+            step = render_sine(recording, path).seconds / len(recording)
         else:
-            compose(recording, sound=sound, **options).render_wav(path)
+            score = compose(recording, sound=sound, **options)
+            step = score.step_length
+            score.render_wav(path)
         samples, _ = soundfile.read(path, always_2d=True)
-    return np.asarray(samples if samples.shape[1] == 2 else np.repeat(samples, 2, axis=1))
+    return (samples if samples.shape[1] == 2 else np.repeat(samples, 2, axis=1)), step
 
 
 def levels(options: argparse.Namespace) -> None:
@@ -74,8 +76,8 @@ def levels(options: argparse.Namespace) -> None:
     for sound in sounds:
         found: dict[str, list[tuple[Levels, Levels]]] = {}
         for kind, recording, onset in _runs(options.data):
-            audio = rendered(recording, sound)
-            seconds = onset * len(audio) / RATE / len(recording)
+            audio, step = rendered(recording, sound)
+            seconds = onset * step
             found.setdefault(kind, []).append((measured(audio, seconds), measured(heard_in("laptop", audio), seconds)))
         for kind, pairs in found.items():
             plain, small = (np.median([pair[i] for pair in pairs], axis=0) for i in (0, 1))
@@ -100,8 +102,8 @@ def drone(folder: Path, sound: str) -> float:
     """The quietest 3 s of drones whose layers have all died, against what is before."""
     found = []
     for _, recording, onset in _runs(folder, DEAD):
-        audio = rendered(recording, sound, style="drone")
-        at = round(onset * len(audio) / len(recording))
+        audio, step = rendered(recording, sound, style="drone")
+        at = round(onset * step * RATE)
         quietest = over_time(audio[at : -2 * RATE], SHORT_TERM).min()
         found.append(quietest - integrated(audio[round(WARM_UP * RATE) : at]))
     return float(min(found))
@@ -111,7 +113,7 @@ def _runs(folder: Path, kinds: tuple[str, ...] = KINDS) -> Iterator[tuple[str, R
     truths = load_truths(folder)
     for kind in kinds:
         for name in (f"{arch}.{kind}.{seed}" for arch in ARCHS for seed in SEEDS):
-            onset = truths[name].onset
-            if onset and truths[name].shows:
+            shown = truths[name].shown_at
+            if shown is not None and shown >= BEFORE:
                 run = load(path_of(folder, name))
-                yield kind, run.rows(onset - BEFORE, onset + AFTER), BEFORE
+                yield kind, run.rows(shown - BEFORE, shown + AFTER), BEFORE

@@ -44,7 +44,7 @@ def timbre(options: argparse.Namespace) -> None:
             at = first if first is not None else truths[run].onset
             assert at is not None
             rows = load(path_of(options.data, run)).rows(at - STEPS // 6, at + STEPS)
-            audio = rendered(rows, sound)
+            audio, _ = rendered(rows, sound)
             begin = BEGIN if len(audio) > (BEGIN + SECONDS) * RATE else 0.0
             part = audio[round(begin * RATE) : round((begin + SECONDS) * RATE)]
             print(f"| {sound} | {name} | " + " | ".join(f"{value:.2f}" for value in judged(part)) + " |", flush=True)
