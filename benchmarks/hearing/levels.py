@@ -24,7 +24,7 @@ from gradmidi.recording import Recording
 Floats = NDArray[np.float64]
 MOMENTARY, SHORT_TERM = 0.4, 3.0  # s, as in EBU R 128
 BEFORE, AFTER = 60, 80  # steps around an onset
-WARM_UP = 5.0  # s of a piece, not counted
+WARM_UP = 0.3  # share of the time before the fault that is not counted
 # What sounds when each begins; seeds 2 and 3 begin in the middle.
 KINDS = ("nan-input", "half-overflow", "lr-high", "no-zero-grad", "dying-relu", "detached-layer", "slow-divergence")
 DEAD = ("dying-relu",)
@@ -92,8 +92,8 @@ def levels(options: argparse.Namespace) -> None:
 
 def measured(audio: Floats, onset: float) -> Levels:
     """Levels of a piece whose fault begins at ``onset`` s."""
-    before, after = audio[round(WARM_UP * RATE) : round(onset * RATE)], audio[round(onset * RATE) :]
-    steady = after[len(after) // 3 : -2 * RATE]
+    before, after = audio[round(WARM_UP * onset * RATE) : round(onset * RATE)], audio[round(onset * RATE) :]
+    steady = after[len(after) // 3 : -round(0.1 * len(after))]
     peak = 20 * np.log10(np.abs(audio).max())
     return Levels(integrated(before), over_time(after, MOMENTARY).max(), integrated(steady), float(peak))
 
@@ -105,7 +105,7 @@ def drone(folder: Path, sound: str) -> float:
         audio, step = rendered(recording, sound, style="drone")
         at = round(onset * step * RATE)
         quietest = over_time(audio[at : -2 * RATE], SHORT_TERM).min()
-        found.append(quietest - integrated(audio[round(WARM_UP * RATE) : at]))
+        found.append(quietest - integrated(audio[round(WARM_UP * at) : at]))
     return float(min(found))
 
 
