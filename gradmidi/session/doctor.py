@@ -29,6 +29,9 @@ class Doctor:
         tell: called with what is found at a look, in the training's thread.
         act: called after a look in the middle of the training, with the same; it may raise KeyboardInterrupt.
         now: a clock, s.
+
+    Attributes:
+        every: s between looks; by default two.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Doctor:
         self._layers = tuple(layers)
         self._watch = Watch(layers)
         self._tell, self._act, self._now = tell, act, now
+        self.every: float | None = None
         self._gathered = self._begin_gathering()
         self._ended_at = self._rows = 0
         self._lost = False  # an interrupted or failed look leaves a watch that knows only half of it: it is not used
@@ -60,7 +64,7 @@ class Doctor:
         limit = inf if at_once or going & HIGH else self._watch.limit
         self._gathered.limits = None if going & NOT_FINITE else [limit] * len(self._layers)
         if self._rows >= EARLY:
-            self._gathered.look_at = self._now() + LOOK_EVERY
+            self._gathered.look_at = self._now() + (LOOK_EVERY if self.every is None else self.every)
         if found:
             self._tell(found)
         return found

@@ -28,7 +28,7 @@ from gradmidi.session.ending import STOPPED, WELL, how_it_ended, how_the_script_
 from gradmidi.session.notices import Notices
 from gradmidi.session.probe import Probe
 from gradmidi.session.report import SessionReport
-from gradmidi.session.telling import Telling, TellsEvents
+from gradmidi.session.telling import Stopper, Telling, TellsEvents
 
 if TYPE_CHECKING:
     from gradmidi.events import Event
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 STICKY = frozenset({"epoch"})  # continues until another value is given
 OWN_PORT = "gradmidi"  # the virtual port that is opened rather than searched for
-LIVE = "live sound"
+LIVE, STOP = "live sound", "stopping"
 
 Number = TypeVar("Number")
 
@@ -124,6 +124,7 @@ class Session(TellsEvents):
         self._delivery.known, self._delivery.on_new = frozenset(self._columns), self._meet
         self._tally = Tally(self.layers)
         self.telling = Telling(self.layers)
+        self.telling.add_last = self._add_last
         keep_from_children(self)
         _alive.add(self)
         try:
@@ -155,16 +156,19 @@ class Session(TellsEvents):
             for line in (*writer.notices, *(events.notices if events is not None else ())):
                 tell(line)
         self._delivery.stored = self._store.holds
-        self._delivery.sinks = {self._name: self._store, "report": self._tally, **self._delivery.sinks}
-        self._delivery.sinks[DOCTOR] = self.telling.doctor
+        # The doctor comes before live sound, which says with a row what was found in it.
+        own = {self._name: self._store, "report": self._tally, DOCTOR: self.telling.doctor}
+        self._delivery.sinks = {**own, **self._delivery.sinks}
 
     def _add(self, name: str, sink: RowSink) -> None:
-        """Before the doctor, so that every other sink has a row by the time it may stop the training."""
         sinks = self._delivery.sinks
-        doctor = sinks.pop(DOCTOR, None)
+        last = sinks.pop(STOP, None)
         sinks[name] = sink
-        if doctor is not None:
-            sinks[DOCTOR] = doctor
+        if last is not None:
+            sinks[STOP] = last
+
+    def _add_last(self, sink: Stopper) -> None:
+        self._delivery.sinks[STOP] = sink
 
     def _end_as_on_rank_0(self, path: Path) -> None:
         """End an earlier session on the same path, as its writer does on rank 0, which reads together with this one."""
@@ -207,8 +211,10 @@ class Session(TellsEvents):
         composer = Composer(self.layers, **composer_options)
         if not sounds_here():
             return
-        self.live = output = LiveOutput(composer, None if port == OWN_PORT else port, **live_options)
+        self.live = output = LiveOutput(composer, None if port == OWN_PORT else port, told=True, **live_options)
         self._add(LIVE, output)
+        self.telling.receivers.append((LIVE, output.hear))
+        self.telling.doctor.every = output.patience
 
         def close(well: bool) -> None:
             self._heard = output.close(drain=well)  # which lets the last steps be heard if all went well

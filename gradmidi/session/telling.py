@@ -11,6 +11,7 @@ from gradmidi.errors import InputError
 from gradmidi.events import KINDS, ONSET, Event
 from gradmidi.printable import counted, shown
 from gradmidi.recording.csv_writer import RecordingWriter
+from gradmidi.recording.row import Row
 from gradmidi.saying import warn
 from gradmidi.session.delivery import say_stopped
 from gradmidi.session.doctor import NAME, Doctor
@@ -21,6 +22,38 @@ from gradmidi.session.listener import PATIENCE, Hear, Listener
 MOST_KEPT = 1000  # events in session.events, besides those of the end
 Callback = TypeVar("Callback", bound=Hear)
 STOPPABLE = tuple(name for name, kind in KINDS.items() if kind.sick)
+
+
+class Stopper:
+    """The last sink of a session, so that every other one has the row in which the training is interrupted.
+
+    Args:
+        kinds: of events that interrupt it where they begin, once.
+        say: called with the event before.
+
+    Attributes:
+        stopped_on: the kind of that event, or "".
+    """
+
+    def __init__(self, kinds: Collection[str], say: Hear) -> None:
+        self._kinds, self._say = frozenset(kinds), say
+        self._found: Event | None = None
+        self.stopped_on = ""
+
+    def see(self, events: Sequence[Event]) -> None:
+        """What was found in the row that comes next, or in those before it."""
+        if self._found is None and not self.stopped_on:
+            grave = (event for event in events if event.kind in self._kinds and event.phase == ONSET)
+            self._found = next(grave, None)
+
+    def append(self, row: Row, /) -> None:
+        """Interrupt the training, if there is reason to."""
+        if self._found is not None:
+            event, self._found = self._found, None
+            self._say(event)
+            # Once: to a script that handles it, a second one would mean that it should not take its time.
+            self.stopped_on = event.kind
+            interrupt()
 
 
 class Telling:
@@ -34,6 +67,7 @@ class Telling:
         events: what was found so far.
         cut: how many more there were than are kept.
         receivers: called with each event in the training's thread, by the name used in warnings.
+        add_last: gives a sink to the session, to be its last.
     """
 
     def __init__(self, layers: Sequence[str]) -> None:
@@ -42,9 +76,8 @@ class Telling:
         self.cut = 0
         self.receivers: list[tuple[str, Hear]] = []
         self._listeners: list[Listener] = []
-        self._stops: frozenset[str] = frozenset()
-        self._say_stop: Hear = lambda event: None
-        self._stopped_on = ""
+        self.add_last: Callable[[Stopper], object] = lambda sink: None
+        self._stopper: Stopper | None = None
         self._ending = False
 
     def listen(self, callback: Hear, name: str, patience: float = PATIENCE) -> None:
@@ -65,7 +98,8 @@ class Telling:
 
     def stop_on(self, kinds: Collection[str], say: Hear) -> None:
         """Interrupt the training where an event of one of these kinds begins; ``say`` is called with it before."""
-        self._stops, self._say_stop = frozenset(kinds), say
+        self._stopper = Stopper(kinds, say)
+        self.add_last(self._stopper)
 
     def so_far(self) -> tuple[Event, ...]:
         """What was found in all rows so far, as far as it is kept."""
@@ -84,8 +118,8 @@ class Telling:
         """Tell how the run ended, and wait for the callbacks, but not for long."""
         self._try(self.doctor.look)
         self._ending = True
-        if how == STOPPED and self._stopped_on:
-            how = f"early, stopped on {self._stopped_on},"
+        if how == STOPPED and self._stopper is not None and self._stopper.stopped_on:
+            how = f"early, stopped on {self._stopper.stopped_on},"
         self._try(partial(self.doctor.finish, how))
         self._ending = False
         for listener in self._listeners:
@@ -118,13 +152,8 @@ class Telling:
                     say_stopped(name, error)
 
     def _stop(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if event.kind in self._stops and event.phase == ONSET:
-                self._say_stop(event)
-                # Once: to a script that handles it, a second one would mean that it should not take its time.
-                self._stops, self._stopped_on = frozenset(), event.kind
-                interrupt()
-                return
+        if self._stopper is not None:
+            self._stopper.see(events)
 
 
 class TellsEvents:

@@ -7,9 +7,11 @@ from pathlib import Path
 from types import TracebackType
 
 from gradmidi.composition.composer import Composer
-from gradmidi.events import Event, Watch
+from gradmidi.composition.earcons import EVENTS_NAME
+from gradmidi.events import Event
 from gradmidi.forking import keep_from_children
 from gradmidi.outputs.live.controllers import parse_controllers
+from gradmidi.outputs.live.happenings import Happenings, is_urgent
 from gradmidi.outputs.live.messages import live_tuning, setup_bytes, timed_bytes
 from gradmidi.outputs.live.opening import DEFAULT_MAX_RATE, open_transport, settle_time
 from gradmidi.outputs.live.pace import Pace, Waiting
@@ -17,11 +19,12 @@ from gradmidi.outputs.live.player.wire import CLOCK, CLOCK_DATA, CUT, END, KEEP,
 from gradmidi.outputs.live.report import LiveReport
 from gradmidi.outputs.live.timeline import Grid, Timeline
 from gradmidi.outputs.live.transport import Transport
-from gradmidi.outputs.midi_events import MidiStream
+from gradmidi.outputs.midi_events import MidiStream, TimedMessage
 from gradmidi.recording import Recording
 from gradmidi.recording.gathering import Gathering
 from gradmidi.recording.row import Row
 from gradmidi.saying import warn
+from gradmidi.score import Voice
 
 AFTER_SETUP = 0.02  # s for instruments to change before the first note
 CLOCK_TICKS = 24  # per quarter note
@@ -39,6 +42,9 @@ class LiveOutput:
     whatever way, the child ends every note. Feeding never raises, and never blocks unless ``pace`` is ``"wait"``:
     errors are reported once, as a :class:`TrainingWarning`, and the training continues in silence.
 
+    What begins or ends in the training is said with the next played step, and what is grave at once. How loud something
+    is lies in the velocities, as in a file; volume (CC 7) is set once, and expression (CC 11) is not used.
+
     Args:
         composer: turns rows into notes; it is fed the rows that are played, and nothing else may feed it.
         port: ``None`` opens a virtual port ``gradmidi``; otherwise the name, a unique part or the number of an existing
@@ -53,8 +59,10 @@ class LiveOutput:
         tuning: ``auto``, ``12tet``, ``bend`` or ``mts``, as for MIDI files.
         backend: a MIDI system, library or both: ``"jack"``, ``"rtmidi2"``, ``"rtmidi2/jack"``.
         soundfont: for ``"fluidsynth"``.
+        told: events are given by :meth:`hear`; otherwise they are found here, in all rows.
 
     Attributes:
+        patience: s that events may be given after their rows, if ``told``.
         port, system: the full name of what was opened, and what carries it (ALSA, JACK, CoreMIDI …).
         channels: the layer on each channel, numbered as in a DAW, such as "channel 1: conv1"; MIDI itself has no names
             for channels.
@@ -76,23 +84,24 @@ class LiveOutput:
         tuning: str = "auto",
         backend: str | None = None,
         soundfont: str | Path | None = None,
+        told: bool = False,
     ) -> None:
         self._composer = composer
         self._pace = Pace(pace, composer.layers)
         self._controllers = parse_controllers(cc)
         chosen = live_tuning(composer, tuning)
         self._stream = MidiStream(chosen)
-        # Of every step, not only of those that are played, so that the events are those of the file.
-        self._watch = Watch(composer.layers) if composer.sound.events == "earcons" else None
-        self._events: list[Event] = []  # since the last played step
         self._max_rate = max_rate
         self._waits = pace == "wait"
+        self.patience = 0.0 if self._waits else LOOK_EVERY
+        self._happenings = Happenings(composer, told)
         self._link = open_transport(port, backend=backend, soundfont=soundfont, max_rate=max_rate)
         self.port, self.system = self._link.port, self._link.system
         self._time = self._link.time
         self.channels = tuple(f"channel {voice.channel + 1}: {voice.name}" for voice in composer.voices)
         self._heard = 0
         self._alarm_sounds = False
+        self._origin = self._rings_until = 0.0  # s of the clock: the start of the piece, the last message
         self._off = False
         self._fed = Gathering(composer.layers, self._time.now)
         self._report: LiveReport | None = None
@@ -114,6 +123,13 @@ class LiveOutput:
         for i, step in enumerate(rows.steps.tolist()):
             metrics = {name: float(values[i]) for name, values in rows.metrics.items()}
             self.append(Row(step, rows.norms[i], rows.gaps[i], metrics))
+
+    def hear(self, event: Event) -> None:
+        """What began or ended in a row that is appended next, or was already; called in the training's thread."""
+        if not self._off:
+            self._happenings.hear(event)
+            if is_urgent(event):
+                self._fed.look_at = 0.0
 
     def close(self, drain: bool = True) -> LiveReport:
         """Play what is waiting (for at most 5 s; not at all if ``drain`` is false), end every note, and report."""
@@ -151,9 +167,8 @@ class LiveOutput:
             rows = self._fed.take()
             self._timeline.hear(now, len(rows))
             self._move_controllers(rows, now)
-            if self._watch is not None:
-                self._events += self._watch.find(rows)
-            alarm = self._pace.put(rows)
+            self._happenings.look(rows)
+            alarm = self._pace.put(rows) or self._happenings.are_urgent
             if self._waits:
                 now += self._wait(self._timeline.wanting(now))
             elif alarm and not self._alarm_sounds:
@@ -187,14 +202,21 @@ class LiveOutput:
     def _perform(self, waiting: Waiting | None, now: float) -> None:
         if waiting is None:
             return
-        events, self._events = [event._replace(row=0) for event in self._events], []
-        score = self._composer.feed(waiting.row, events)
-        messages = timed_bytes(self._stream.events(score))
-        origin = self._timeline.place(now, score.length, len(messages) / self._max_rate)
-        kind = KEEP if waiting.alarm else NOTE
-        self._link.send(b"".join(pack(origin + message.time, kind, message.data) for message in messages))
-        self._alarm_sounds = bool(waiting.alarm)
+        alarm = bool(waiting.alarm) or self._happenings.are_urgent
+        score = self._composer.feed(waiting.row, self._happenings.take())
+        events = self._stream.events(score)
+        origin = self._timeline.place(now, score.length, len(events) / self._max_rate)
+        kinds = [_frame_kind(voice, alarm, score.held) for voice in score.voices]
+        self._send_from(origin, events, kinds)
+        self._alarm_sounds = alarm
         self._heard += 1
+
+    def _send_from(self, origin: float, events: Sequence[TimedMessage], kinds: Sequence[int]) -> None:
+        """Send messages of the piece, which begins at ``origin``; ``kinds`` are the frames' kinds by voice."""
+        frames = zip(events, timed_bytes(events), strict=True)
+        self._link.send(b"".join(pack(origin + event.time, kinds[event.voice], sent.data) for event, sent in frames))
+        self._origin = origin
+        self._rings_until = max([self._rings_until, *(origin + event.time for event in events)])
 
     def _move_controllers(self, rows: Recording, now: float) -> None:
         if now < self._begins:
@@ -212,7 +234,9 @@ class LiveOutput:
             self._look(now)
             while self._pace and not self._off:
                 self._perform(self._pace.take(), now)
-            patience = min(max(self._timeline.free_at - now, 0.0), LONGEST_ENDING)
+            self._send_from(self._origin, self._stream.end(), [NOTE] * len(self._composer.voices))
+            over = max(self._timeline.free_at, self._rings_until)
+            patience = min(max(over - now, 0.0), LONGEST_ENDING)
             self._link.send(pack(now + patience, END))
         else:
             self._link.hush()
@@ -235,3 +259,12 @@ class LiveOutput:
         self._off = True
         self._link.hush()
         warn(f"live MIDI to {self.port} ended, the training continues: {reason}")
+
+
+def _frame_kind(voice: Voice, alarm: bool, drones: bool) -> int:
+    """KEEP for what is heard even if a later alarm cuts its step.
+
+    Never for what is held: as that begins anew after a cut, one that was kept would begin twice, and end once.
+    """
+    held = voice.sustained or (drones and not voice.percussion)
+    return KEEP if (alarm or voice.name == EVENTS_NAME) and not held else NOTE

@@ -126,7 +126,8 @@ def _of_score(score: Score, tuning: str) -> Piece:
     stream = MidiStream(chosen)
 
     def one_round() -> list[TimedBytes]:
-        return timed_bytes([*stream.events(score), *stream.end()])
+        # By time, as what is held may end before the last note.
+        return timed_bytes(sorted([*stream.events(score), *stream.end()], key=lambda event: event.time))
 
     return Piece(list(setup_bytes(score.voices, chosen)), one_round, score.length)
 

@@ -24,7 +24,7 @@ FAST = Timing(unit=0.002)  # 12 ms a step of four layers: 201 steps take 2.4 s
 
 def expected_notes(recording, timing):
     """Note messages of the offline score, from its columns and the MIDI specification alone."""
-    score = compose(recording, timing=timing)
+    score = compose(recording, timing=timing, sound="post")
     events = []
     for onset, duration, hz, layer, velocity in zip(
         score.onset, score.duration, score.frequency, score.layer, score.velocity, strict=True
@@ -38,7 +38,7 @@ def expected_notes(recording, timing):
 
 def test_a_run_of_201_steps_arrives_whole(backend, receiver, healthy):
     with LiveOutput(
-        Composer(healthy.layers, timing=FAST), "receiver", pace="wait", backend=backend, max_rate=5000
+        Composer(healthy.layers, timing=FAST, sound="post"), "receiver", pace="wait", backend=backend, max_rate=5000
     ) as out:
         for step in range(len(healthy)):
             out.feed(healthy.rows(step, step + 1))
@@ -56,7 +56,7 @@ def test_a_run_of_201_steps_arrives_whole(backend, receiver, healthy):
 
 
 def test_nothing_comes_before_the_set_up_and_it_is_complete(backend, receiver, healthy):
-    with LiveOutput(Composer(healthy.layers, timing=FAST), "receiver", backend=backend) as out:
+    with LiveOutput(Composer(healthy.layers, timing=FAST, sound="post"), "receiver", backend=backend) as out:
         out.feed(healthy.rows(0, 1))
     wait_until(lambda: any(map(is_panic, receiver.messages()[60:])))
     messages = receiver.messages()
@@ -69,7 +69,7 @@ def test_nothing_comes_before_the_set_up_and_it_is_complete(backend, receiver, h
 
 
 def test_a_port_of_our_own_can_be_listened_to(backend, jack, receiver, healthy):
-    with LiveOutput(Composer(healthy.layers, timing=FAST), backend=backend, pace="wait") as out:
+    with LiveOutput(Composer(healthy.layers, timing=FAST, sound="post"), backend=backend, pace="wait") as out:
         jack.connect("gradmidi:gradmidi", receiver.port)
         for step in range(20):
             out.feed(healthy.rows(step, step + 1))
@@ -97,7 +97,7 @@ def test_an_unknown_port_is_refused_with_the_ports_that_exist(receiver):
 
 def test_play_sends_a_score_and_ends_it(receiver, healthy):
     started = time.perf_counter()
-    report = play(compose(healthy.rows(0, 50), timing=FAST), "receiver", speed=2)
+    report = play(compose(healthy.rows(0, 50), timing=FAST, sound="post"), "receiver", speed=2)
     assert time.perf_counter() - started >= 50 * 0.012 / 2
     wait_until(lambda: sum(map(is_panic, receiver.messages())) >= 3 * 5)
     notes = [data for data in receiver.messages() if is_note(data)]

@@ -28,7 +28,7 @@ def player():
 
 @pytest.fixture
 def score(healthy):
-    return compose(healthy.rows(0, 20), timing=Timing(unit=0.05))
+    return compose(healthy.rows(0, 20), timing=Timing(unit=0.05), sound="post")
 
 
 def began(player) -> float:

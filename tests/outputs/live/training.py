@@ -46,7 +46,7 @@ def main(options: list[str]) -> None:
     net = torch.nn.Sequential(torch.nn.Linear(20, 64), torch.nn.ReLU(), torch.nn.Linear(64, 2))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
     inputs, labels = torch.randn(256, 20), torch.randint(0, 2, (256,))
-    output = None if args.silent else LiveOutput(Composer(LAYERS, timing=Timing(args.unit)), args.port)
+    output = None if args.silent else LiveOutput(Composer(LAYERS, timing=Timing(args.unit), sound="post"), args.port)
     if args.workers and os.fork() == 0:
         # A data loader's worker that outlives its parent, with a copy of every open file.
         time.sleep(2)
