@@ -64,7 +64,7 @@ def test_a_device_that_takes_nothing_any_more_is_given_up_with_one_warning(tmp_p
 
 
 def test_a_score_plays_itself(healthy, tmp_path):
-    score = compose(healthy.rows(0, 3), unit="10ms")
+    score = compose(healthy.rows(0, 3), unit="10ms", sound="post")
     report = score.play(f"file:{tmp_path / 'out.txt'}")
     assert report.notes == len(score) == sum(is_note_on(heard.data) for heard in read_file(tmp_path / "out.txt"))
 
