@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradmidi.comparison import Comparison, compare
     from gradmidi.composition import compose
+    from gradmidi.composition.legend import legend
     from gradmidi.composition.mapping import Adaptive, Log, Post, Rank
     from gradmidi.composition.timing import Timing
     from gradmidi.errors import InputError, MissingPartError, Notice
@@ -45,6 +46,7 @@ _HOME = {
     "compare": "gradmidi.comparison",
     "compose": "gradmidi.composition",
     "find_events": "gradmidi.events",
+    "legend": "gradmidi.composition.legend",
     "listen": "gradmidi.session",
     "play": "gradmidi.outputs.live",
     "plot": "gradmidi.outputs.picture.plotting",
@@ -70,6 +72,7 @@ __all__ = [
     "compare",
     "compose",
     "find_events",
+    "legend",
     "listen",
     "play",
     "plot",

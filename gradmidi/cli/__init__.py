@@ -26,6 +26,7 @@ COMMANDS = (
     ("presets", "list the settings that `train` knows by name"),
     ("scales", "list the named scales, or show one"),
     ("instruments", "list the 128 General MIDI instruments"),
+    ("legend", "what a sound can say: each layer, event and ending, as sound and in words"),
     ("doctor", "say whether a run is healthy; without a run, what is installed and what is missing"),
     ("quiz", "blind listening trials: hear runs, say what is wrong with them, see how well it was told"),
     ("completion", "print a completion script for your shell"),
