@@ -98,7 +98,5 @@ def _gain(meter: LoudnessMeter) -> float | None:
 def _notice(limiter: Limiter) -> str:
     if limiter.most <= TOLD:
         return ""
-    return (
-        f"the limiter lowered {limiter.seconds:.1f} s of it, by up to {limiter.most:.1f} dB, to stay below "
-        f"{CEILING:g} dB; softer voices sound clearer (volume or velocity in a --voices file)"
-    )
+    lowered = f"{limiter.seconds:.1f} s of it, by up to {limiter.most:.1f} dB"
+    return f"the limiter lowered {lowered}, to keep the true peak at {CEILING:g} dB"
