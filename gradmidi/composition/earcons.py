@@ -21,7 +21,7 @@ from gradmidi.theory.pitch import key_to_hz
 EVENTS_NAME, STATE_NAME = "events", "state"
 LASTS = 0.4  # s that an earcon is given
 APART = 0.3  # s between earcons of one moment
-LOUD, REMINDING, ENDING, HELD = 120, 84, 96, 58  # velocities
+LOUD, REMINDING, ENDING, HELD = 110, 84, 92, 58  # velocities
 CALL = 116  # velocity with which the layer concerned is called
 MOST_CALLED = 3  # layers
 
