@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,7 @@ EPOCHS_APART = 3.0  # s
 LONGEST_CHUNK = 160  # characters of the summary at the start that are one caption
 MOST = 3  # things that are named; the others are counted
 RECOVERED = "-recovered"
+STATES = ("state", "reminder")  # kinds of sayings that say how the run is, not what happens
 SAID = ("epoch", "resumed", "turn", "ended", "legend")  # kinds of marks that are said as they are
 
 
@@ -61,7 +62,7 @@ def captions_of(score: Score) -> list[Caption]:
     First which voice is what; then every event when it begins and ends, epochs, seams and the end; and the state, at a
     reminder of what lasts and after ten seconds without a word: what is wrong, the loss, how high the notes are.
     """
-    end = math.floor(1000 * score.length)
+    end = _milliseconds(score.length)
     happened = list(_happened(score))
     if not end:
         return []
@@ -242,13 +243,24 @@ class _State:
         return words[0].upper() + words[1:] + (", and knocks." if knocks else ".")
 
 
-def _timed(sayings: Iterable[Saying], end: int) -> list[Caption]:
-    """One caption after another. What begins within a second is one caption; each ends when the next one begins."""
-    starts: list[int] = []
-    lines: list[list[str]] = []
-    lasts: list[int] = []
-    for saying in sayings:
-        at = min(math.floor(1000 * saying.time), end - 1)
+def _timed(sayings: Sequence[Saying], end: int) -> list[Caption]:
+    """One caption after another, each until it has been read or the next one begins.
+
+    What happens within a second is one caption. A state waits until what happened has been read; where there is no time
+    for it before the next thing happens, or the end, it is left out.
+    """
+    starts, lines, lasts = list[int](), list[list[str]](), list[int]()
+    following = end
+    nexts: list[int] = []  # when the next thing happens after each saying
+    for saying in reversed(sayings):
+        nexts.append(following)
+        following = following if saying.kind in STATES else _milliseconds(saying.time)
+    for saying, then in zip(sayings, reversed(nexts), strict=True):
+        at = min(_milliseconds(saying.time), end - 1)
+        if saying.kind in STATES and starts:
+            at = max(at, starts[-1] + _needed(lines[-1]))
+            if at > then - SHORTEST:
+                continue
         if starts and at - starts[-1] < TOGETHER:
             lines[-1].append(saying.text)
             lasts[-1] = at
@@ -257,7 +269,15 @@ def _timed(sayings: Iterable[Saying], end: int) -> list[Caption]:
             lines.append([saying.text])
             lasts.append(at)
     captions = []
-    for start, said, last, following in zip(starts, lines, lasts, [*starts[1:], end], strict=True):
-        needed = max(SHORTEST, math.ceil(1000 * sum(map(len, said)) / READ_PER_SECOND), last + 1 - start)
-        captions.append(Caption(start, min(start + needed, following), tuple(said)))
+    for start, said, last, then in zip(starts, lines, lasts, [*starts[1:], end], strict=True):
+        captions.append(Caption(start, min(start + max(_needed(said), last + 1 - start), then), tuple(said)))
     return captions
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.floor(1000 * seconds)
+
+
+def _needed(lines: Sequence[str]) -> int:
+    """Milliseconds that it takes to read them."""
+    return max(SHORTEST, math.ceil(1000 * sum(map(len, lines)) / READ_PER_SECOND))

@@ -191,3 +191,15 @@ def test_words():
     assert [number_in_words(x) for x in (0.0, 0.0512, 1.0, 21.4, 9120, 3e-5, 9.12e12, np.inf)] == [
         "0", "0.051", "1.0", "21", "9100", "3.0 times 10 to the minus 5", "9.1 times 10 to the 12", "infinite",
     ]  # fmt: skip
+
+
+def test_a_state_waits_until_what_happened_has_been_read():
+    norms = np.ones((200, 4))
+    norms[100:, 0] = np.nan
+    norms[133:, 1] = np.inf  # 9.9 s later, just before the reminder of the first
+    said = captions_of(gm.compose(Recording.from_arrays(norms, LAYERS)))
+    (alarm,) = saying(said, "Alarm: Inf")
+    (state,) = [one for one in said if alarm.end <= one.start < alarm.start + 6_000]
+    assert state.text.startswith("Still: NaN in conv1; Inf in conv2.") and state.start == alarm.end
+    assert len(alarm.text) <= READ_PER_SECOND * (alarm.end - alarm.start) / 1000
+    assert all(one.end - one.start >= 1_000 for one in said if "Still" in one.text)
