@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 from gradmidi.composition.earcons import EVENTS_NAME, REMINDING, STATE_NAME, earcons
 from gradmidi.composition.layer_voices import KNOCK
 from gradmidi.composition.loss_pad import LOSS_NAME
+from gradmidi.composition.situation import GRAVITY
 from gradmidi.composition.spoken import number_in_words, range_in_words, voice_in_words
 from gradmidi.composition.volatility import NAME as UNREST_NAME
 from gradmidi.events import KINDS
@@ -169,15 +170,19 @@ class _Lasting:
         for (kind, _), words in self._open.items():
             where.setdefault(kind, []).append(words)
         if self._holds:
-            key = self._held(time)
-            gravest = [kind for kind, earcon in earcons().items() if earcon.hold == key >= 0]
-            where = {kind: words for kind, words in where.items() if gravest or earcons()[kind].hold < 0}
-            where = {kind: [] for kind in gravest} | where
+            gravest = self._gravest(time, where)
+            where = {kind: words for kind, words in where.items() if gravest and GRAVITY[kind] >= GRAVITY[gravest]}
+            if gravest:
+                where.setdefault(gravest, [])
         return [KINDS[kind].title + _in([word for word in where[kind] if word]) for kind in KINDS if kind in where]
 
-    def _held(self, time: float) -> int:
+    def _gravest(self, time: float, open_kinds: Container[str]) -> str:
+        """The kind whose tone is held; if none is, one that lasts without a tone; "" if there is no such one either."""
         last = int(np.searchsorted(self._from, time + 1e-6)) - 1
-        return int(self._keys[last]) if last >= 0 and time < self._to[last] else -1
+        key = int(self._keys[last]) if last >= 0 and time < self._to[last] else -1
+        return next(
+            (kind for kind, one in earcons().items() if one.hold == key and (key >= 0 or kind in open_kinds)), ""
+        )
 
 
 def _in(layers: list[str]) -> str:

@@ -64,9 +64,10 @@ def level(sound, start, end):
 
 def test_each_layer_is_heard_alone_and_named_with_its_pitches(score):
     for number, layer in enumerate(["conv1", "conv2", "fc1", "fc2"]):
-        text, _, _, notes = list(scenes(score))[number]
+        text, start, _, notes = list(scenes(score))[number]
         assert text.startswith(f"{layer}: ")
         assert names_of(score, notes) == {layer}
+        assert score.onset[notes][0] == pytest.approx(start + 0.05 * number)  # in its slot
         heard = score.frequency[notes]
         tones = [float(parse_pitch(note)) for _, note in claimed(text)]
         assert [norm for norm, _ in claimed(text)] == [0.01, 1, 100]

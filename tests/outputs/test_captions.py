@@ -203,3 +203,21 @@ def test_a_state_waits_until_what_happened_has_been_read():
     assert state.text.startswith("Still: NaN in conv1; Inf in conv2.") and state.start == alarm.end
     assert len(alarm.text) <= READ_PER_SECOND * (alarm.end - alarm.start) / 1000
     assert all(one.end - one.start >= 1_000 for one in said if "Still" in one.text)
+
+
+def test_what_lasts_is_what_is_held():
+    """One event that names two layers ends in each on its own; and one mark ends what began as two."""
+    norms = np.ones((400, 2))
+    norms[100:110, 0] = norms[100:200, 1] = np.nan
+    norms[300:, 1] = 0
+    score = gm.compose(Recording.from_arrays(norms, ["a", "b"]))
+    assert score.marks.of("nan").text.tolist() == ["NaN in a and 1 more layer at step 100"]
+    first, last = score.marks.of("nan-recovered").time.tolist()
+    (zero,) = score.marks.of("zero").time.tolist()
+    said = captions_of(score)
+    assert [one.text.split(".")[0] for one in said if 1000 * first + 4_000 < one.start < 1000 * last - 1000] == [
+        "Still: NaN"
+    ]
+    after = [one.text for one in said if 1000 * last < one.start < 1000 * zero and "Recovered" not in one.text]
+    assert after and all(text.startswith("Healthy") for text in after)
+    assert saying(said, "Still: exactly zero in b.")
