@@ -25,7 +25,7 @@ args = parser.parse_args()
 SECONDS = 0.4 if args.ending else 30.0
 DETUNED = 0.35  # of a key: a tenfold norm is an octave above C4
 norms = np.random.default_rng(0)
-composer = Composer(("a", "b"), scale=args.scale, timing=Timing(0.02), sound="post")
+composer = Composer(("a", "b"), scale=args.scale, timing=Timing(0.02))
 with LiveOutput(composer, args.port, tuning=args.tuning) as output:
     print("playing", flush=True)
     end, step = time.perf_counter() + SECONDS, 0

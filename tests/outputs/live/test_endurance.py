@@ -59,7 +59,7 @@ def test_memory_is_flat_and_no_alarm_is_lost(tmp_path):
     norms = rng.lognormal(0, 0.3, (1000, 4))
     reader = SlowReader(tmp_path / "pipe")
     fast = Timing(unit=0.001)  # 6 ms a step: some 27 KB of text a second for a reader of 4
-    output = LiveOutput(Composer(LAYERS, timing=fast, sound="post"), f"file:{tmp_path / 'pipe'}", max_rate=10_000)
+    output = LiveOutput(Composer(LAYERS, timing=fast), f"file:{tmp_path / 'pipe'}", max_rate=10_000)
     player = output._link._process.pid
     begun = []
     alarms = 0

@@ -36,14 +36,14 @@ def test_the_pitches_in_the_recorded_audio_are_those_sent(route, fluidlive, jack
     timing = Timing(UNIT, rest=1)
     wav = tmp_path / "heard.wav"
     with LiveOutput(
-        Composer(recording.layers, scale=None, timing=timing, sound="post"), port, pace="wait", soundfont=PURE_TONE
+        Composer(recording.layers, scale=None, timing=timing), port, pace="wait", soundfont=PURE_TONE
     ) as out:
         recorder = recording_of(jack, source, wav)
         for step in range(len(recording)):
             out.feed(recording.rows(step, step + 1))
     time.sleep(UNTIL_RECORDED)
     finish(recorder)
-    score = compose(recording, scale=None, timing=timing, sound="post")
+    score = compose(recording, scale=None, timing=timing)
     heard = tones(samples(wav), score.onset, UNIT)
     cents = 1200 * np.log2(heard / score.frequency)
     assert np.abs(cents).max() < CENTS, f"sent {score.frequency}, heard {heard}"

@@ -217,7 +217,7 @@ def test_a_player_that_is_killed_itself_is_made_good_by_the_next_one(tuning, per
 
 def test_keys_that_an_earlier_run_retuned_are_tuned_again(perform, synth):
     """A killed player leaves keys of our tuning programs retuned; the next run takes none for untouched."""
-    score = compose(Recording.from_arrays([[1.0], [1.0]]), scale="chromatic", timing=Timing(0.02), sound="post")
+    score = compose(Recording.from_arrays([[1.0], [1.0]]), scale="chromatic", timing=Timing(0.02))
     synth.hear(before_the_end(perform("mts", "SIGKILL")))
     notes = timed_bytes(MidiStream("mts").events(score))
     synth.hear([*setup_bytes(score.voices, "mts"), *(note.data for note in notes)])
@@ -228,9 +228,7 @@ def test_keys_that_an_earlier_run_retuned_are_tuned_again(perform, synth):
 def test_a_sequencers_synth_is_in_tune_after_the_file(tuning, tmp_path, synth):
     """The .mid itself leaves the synth in tune, whoever plays it."""
     norms = np.random.default_rng(0).uniform(0.5, 12, (40, 2))
-    compose(Recording.from_arrays(norms), scale=None, timing=Timing(0.02), sound="post").save_midi(
-        tmp_path / "g.mid", tuning=tuning
-    )
+    compose(Recording.from_arrays(norms), scale=None, timing=Timing(0.02)).save_midi(tmp_path / "g.mid", tuning=tuning)
     messages = [m.bytes() for m in mido.MidiFile(tmp_path / "g.mid") if not m.is_meta]
     synth.hear(list(map(bytes, messages)))
     cents = np.array([synth.cents(channel) for channel in (*USED, UNUSED)])

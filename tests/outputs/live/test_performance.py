@@ -74,7 +74,7 @@ def test_live_sends_what_the_file_holds(sound, scale, style, sick):
 
 def test_two_alarms_in_one_voice_are_both_heard(player):
     """NaN in one layer and Inf in another that share a voice: the snare in its place, the crash beside it."""
-    grouped = Composer(("a", "b"), groups={"both": ["a", "b"]}, timing=FAST, sound="post")
+    grouped = Composer(("a", "b"), groups={"both": ["a", "b"]}, timing=FAST)
     with LiveOutput(grouped, player, pace="wait") as output:
         output.append(Row.of(0, np.array([np.nan, np.inf], dtype=np.float32)))
     assert {heard.data[1] for heard in player.note_ons(channel=9)} == {SNARE, CRASH}
@@ -82,7 +82,7 @@ def test_two_alarms_in_one_voice_are_both_heard(player):
 
 def test_the_piece_begins_when_the_setup_is_out_at_the_allowed_rate(player):
     begun = player.time.now()
-    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player)
+    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player)
     player.wait(0.5)
     setup = list(player.heard)
     assert [exact(heard.at - begun) for heard in setup] == [exact(0.02 + i / 800) for i in range(len(setup))]
@@ -91,14 +91,14 @@ def test_the_piece_begins_when_the_setup_is_out_at_the_allowed_rate(player):
 
 
 def test_the_first_step_begins_20_ms_after_the_setup(player):
-    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player, pace="wait") as output:
+    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player, pace="wait") as output:
         output.feed(a_and_b(0))
     setup = sum(frame.deadline < first_note(player) - 0.001 for _, frame in player.handed)
     assert first_note(player) == exact(player.heard[0].at + setup / 800 + 0.02)
 
 
 def test_bend_range_is_set_and_the_rpn_closed(player, healthy):
-    LiveOutput(Composer(healthy.layers, scale=None, sound="post"), player).close()
+    LiveOutput(Composer(healthy.layers, scale=None), player).close()
     on_channel_1 = [heard.data[1:] for heard in player.heard if heard.data[0] == 0xB0]
     rpn = [(101, 0), (100, 0), (6, 2), (38, 0), (101, 127), (100, 127)]  # RPN 0 = 2 semitones, then the null RPN
     assert b"".join(map(bytes, rpn)) in b"".join(on_channel_1)
@@ -107,12 +107,12 @@ def test_bend_range_is_set_and_the_rpn_closed(player, healthy):
 def test_programs_that_connect_to_a_port_of_ours_have_the_time_to(healthy):
     player = SimulatedPlayer(port="gradmidi")
     begun = player.time.now()
-    LiveOutput(Composer(healthy.layers, sound="post"), player).close()
+    LiveOutput(Composer(healthy.layers), player).close()
     assert exact(player.heard[0].at - begun) == 0.3
 
 
 def test_steps_of_a_fast_training_follow_each_other_without_a_gap(player):
-    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player) as output:
+    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player) as output:
         steps = feed_for(output, player, 3.0, a_and_b)
     begins = [heard.at for heard in player.note_ons(channel=0)]
     assert {exact(later - earlier) for earlier, later in pairwise(begins)} == {0.2}
@@ -120,7 +120,7 @@ def test_steps_of_a_fast_training_follow_each_other_without_a_gap(player):
 
 
 def test_each_step_of_a_slow_training_is_heard_at_once(player):
-    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player) as output:
+    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player) as output:
         fed = []
         for step in range(5):
             player.wait(1.0)
@@ -132,7 +132,7 @@ def test_each_step_of_a_slow_training_is_heard_at_once(player):
 
 def test_peak_plays_the_spike_between_two_heard_steps(player):
     layers = ("a", "b", "c", "d")
-    with LiveOutput(Composer(layers, scale=None, sound="post"), player, tuning="12tet") as output:
+    with LiveOutput(Composer(layers, scale=None), player, tuning="12tet") as output:
         steps = feed_for(
             output, player, 1.2, lambda step: one_row(step, (0.4, 1.8, 3.3, 10.0 if step == 50 else 2.4), layers)
         )
@@ -146,7 +146,7 @@ def test_peak_plays_the_spike_between_two_heard_steps(player):
 @pytest.mark.parametrize("begun", [0.0, 0.4, 1.1])
 def test_waiting_keeps_the_training_a_quarter_second_ahead_of_the_music(begun, player):
     """However late it begins: the first steps are given at once, then each 0.25 s before its first note."""
-    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player, pace="wait") as output:
+    with LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player, pace="wait") as output:
         player.wait(begun)
         returned = []
         for step in range(20):
@@ -159,7 +159,7 @@ def test_waiting_keeps_the_training_a_quarter_second_ahead_of_the_music(begun, p
 
 
 def test_closing_plays_what_was_given_to_its_end(player):
-    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player, pace="wait")
+    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player, pace="wait")
     for step in range(3):
         output.feed(a_and_b(step))
     report = output.close()
@@ -171,7 +171,7 @@ def test_closing_plays_what_was_given_to_its_end(player):
 
 def test_closing_waits_for_at_most_five_seconds(player):
     """Two notes of four seconds: the second is cut."""
-    output = LiveOutput(Composer(("a", "b"), timing=Timing(unit=4.0, rest=0), sound="post"), player)
+    output = LiveOutput(Composer(("a", "b"), timing=Timing(unit=4.0, rest=0)), player)
     output.feed(a_and_b(0))
     closing = player.time.now()
     report = output.close()
@@ -183,7 +183,7 @@ def test_closing_waits_for_at_most_five_seconds(player):
 
 def test_what_waits_is_played_when_the_training_ends(player):
     """A step that came while another sounded is not lost, as no newer one takes its place."""
-    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player)
+    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player)
     player.wait(0.2)
     output.feed(a_and_b(0))
     player.wait(0.1)
@@ -195,7 +195,7 @@ def test_what_waits_is_played_when_the_training_ends(player):
 
 
 def test_an_alarm_cuts_the_step_that_sounds(player):
-    with LiveOutput(Composer(LAYERS, timing=LONG_NOTES, sound="post"), player) as output:
+    with LiveOutput(Composer(LAYERS, timing=LONG_NOTES), player) as output:
         feed_for(output, player, 0.4)
         asked = player.time.now()
         output.feed(one_row(1000, (0.4, np.nan, np.nan, 2.4)))
@@ -214,7 +214,7 @@ def test_an_alarm_cuts_the_step_that_sounds(player):
 
 def test_an_explosion_is_played_at_once(player):
     """A long note sounds and nobody looks at the steps, but one over twenty times its usual is heard."""
-    with LiveOutput(Composer(LAYERS, timing=LONG_NOTES, scale=None, sound="post"), player) as output:
+    with LiveOutput(Composer(LAYERS, timing=LONG_NOTES, scale=None), player) as output:
         steps = feed_for(output, player, 1.5)
         asked = player.time.now()
         output.append(Row.of(1000, np.array([4000.0, 1.8, 3.3, 2.4], dtype=np.float32)))
@@ -229,7 +229,7 @@ def test_an_explosion_is_played_at_once(player):
 
 def test_an_alarm_waits_for_the_one_that_sounds(player):
     """The second is another kind: it is heard in whole after the first, which it does not cut."""
-    with LiveOutput(Composer(LAYERS, timing=Timing(unit=0.1), sound="post"), player) as output:
+    with LiveOutput(Composer(LAYERS, timing=Timing(unit=0.1)), player) as output:
         feed_for(output, player, 0.4)
         asked = player.time.now()
         output.feed(one_row(1000, (np.nan, 1.8, 3.3, 2.4)))
@@ -243,7 +243,7 @@ def test_an_alarm_waits_for_the_one_that_sounds(player):
 
 def test_an_alarm_is_heard_however_late_and_notes_are_not(player):
     """The device hangs for three seconds when the alarm is due."""
-    with LiveOutput(Composer(LAYERS, timing=Timing(unit=0.1), sound="post"), player) as output:
+    with LiveOutput(Composer(LAYERS, timing=Timing(unit=0.1)), player) as output:
         feed_for(output, player, 0.5)
         output.feed(one_row(1000, (np.nan, 1.8, 3.3, 2.4)))
         asked = player.time.now()
@@ -257,7 +257,7 @@ def test_an_alarm_is_heard_however_late_and_notes_are_not(player):
 def test_what_a_cut_step_would_have_tuned_is_tuned_by_the_next(player):
     """The second layer's bend was handed over and cut before it went out; the alarm's step plays the same pitch."""
     norm = 1.3
-    with LiveOutput(Composer(("a", "b"), timing=Timing(unit=0.5), scale=None, sound="post"), player) as output:
+    with LiveOutput(Composer(("a", "b"), timing=Timing(unit=0.5), scale=None), player) as output:
         player.wait(0.2)
         output.feed(one_row(0, (1.0, norm), ("a", "b")))
         player.wait(0.2)
@@ -270,7 +270,7 @@ def test_what_a_cut_step_would_have_tuned_is_tuned_by_the_next(player):
 
 def test_clock_ticks_24_a_quarter_with_steps_on_the_ticks(player):
     timing = Timing(unit=0.033, tempo=125)  # 198 ms a step, which is no multiple of a tick
-    with LiveOutput(Composer(LAYERS, timing=timing, sound="post"), player, clock=True) as output:
+    with LiveOutput(Composer(LAYERS, timing=timing), player, clock=True) as output:
         feed_for(output, player, 1.5)
     clock = [heard for heard in player.heard if heard.data[0] >= 0xF8]
     start, *ticks, stop, again = clock
@@ -287,7 +287,7 @@ def test_clock_ticks_24_a_quarter_with_steps_on_the_ticks(player):
 def test_steps_that_last_a_number_of_ticks_follow_without_a_gap(player):
     """Sums of seconds may lie past a tick by a rounding error, which is no reason to wait for the next one."""
     timing = Timing(unit=0.02, tempo=125)  # a tick
-    with LiveOutput(Composer(LAYERS, timing=timing, sound="post"), player, clock=True) as output:
+    with LiveOutput(Composer(LAYERS, timing=timing), player, clock=True) as output:
         feed_for(output, player, 2.0)
     steps = [heard.at for heard in player.note_ons(channel=0)]
     assert len(steps) > 10 and {exact(later - earlier) for earlier, later in pairwise(steps)} == {0.12}
@@ -297,7 +297,7 @@ def test_a_metric_moves_a_controller_on_change_at_most_50_times_a_second(player)
     def row(step):
         return one_row(step, QUIET, loss=2.0 * 0.99**step)
 
-    with LiveOutput(Composer(LAYERS, sound="post"), player, cc=["loss=74:0..2"]) as output:
+    with LiveOutput(Composer(LAYERS), player, cc=["loss=74:0..2"]) as output:
         feed_for(output, player, 1.5, row)
     *sent, back, again = [heard for heard in player.heard if heard.data[:2] == bytes((0xB0, 74))]
     assert back.data[2] == again.data[2] == 64  # the synth is handed back as it was, said twice
@@ -309,7 +309,7 @@ def test_a_metric_moves_a_controller_on_change_at_most_50_times_a_second(player)
 
 
 def test_an_interrupted_performance_counts_the_steps_that_waited_and_is_silent_at_once(player):
-    with LiveOutput(Composer(LAYERS, timing=LONG_NOTES, sound="post"), player) as output:
+    with LiveOutput(Composer(LAYERS, timing=LONG_NOTES), player) as output:
         steps = feed_for(output, player, 0.6)
         closing = player.time.now()
         report = output.close(drain=False)
@@ -320,7 +320,7 @@ def test_an_interrupted_performance_counts_the_steps_that_waited_and_is_silent_a
 
 def test_the_rate_limit_holds():
     player = SimulatedPlayer(max_rate=100)
-    with LiveOutput(Composer(("a", "b", "c"), sound="post"), player, max_rate=100) as output:
+    with LiveOutput(Composer(("a", "b", "c")), player, max_rate=100) as output:
         feed_for(output, player, 3.0, lambda step: one_row(step, (1.0, 2.0, 3.0), ("a", "b", "c")))
     times = np.array([heard.at for heard in player.heard if not is_panic(heard.data)])
     in_a_second = [np.sum((times >= at) & (times < at + 1)) for at in times]
@@ -330,7 +330,7 @@ def test_the_rate_limit_holds():
 def test_more_messages_than_the_rate_allows_stretch_the_steps():
     """A bend and its note-on and note-off for each of two layers: 6 messages, 60 ms at 100 a second."""
     player = SimulatedPlayer(max_rate=100)
-    composer = Composer(("a", "b"), scale=None, timing=Timing(unit=0.01, rest=0), sound="post")
+    composer = Composer(("a", "b"), scale=None, timing=Timing(unit=0.01, rest=0))
     norms = [10 ** (step / 120) for step in range(40)]  # each a tenth of a key higher
     with LiveOutput(composer, player, pace="wait", tuning="bend", max_rate=100) as output:
         for step, norm in enumerate(norms):
@@ -341,7 +341,7 @@ def test_more_messages_than_the_rate_allows_stretch_the_steps():
 
 
 def test_while_the_player_accepts_nothing_alarms_wait_and_are_heard_when_it_does(player):
-    with LiveOutput(Composer(LAYERS, timing=Timing(unit=0.02), sound="post"), player) as output:
+    with LiveOutput(Composer(LAYERS, timing=Timing(unit=0.02)), player) as output:
         feed_for(output, player, 0.5)
         player.full_until = inf
         feed_for(output, player, 0.4)
@@ -358,7 +358,7 @@ def test_while_the_player_accepts_nothing_alarms_wait_and_are_heard_when_it_does
 
 
 def test_a_lost_player_is_told_once_and_costs_the_training_no_wait(player):
-    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP, sound="post"), player, pace="wait")
+    output = LiveOutput(Composer(("a", "b"), timing=TWO_A_STEP), player, pace="wait")
     output.feed(a_and_b(0))
     player.failure = "the player process is gone"
     with pytest.warns(TrainingWarning, match="the training continues: the player process is gone") as warned:
@@ -371,7 +371,7 @@ def test_a_lost_player_is_told_once_and_costs_the_training_no_wait(player):
 
 
 def test_feeding_never_raises_and_warns_once(player):
-    output = LiveOutput(Composer(("a", "b"), sound="post"), player)
+    output = LiveOutput(Composer(("a", "b")), player)
     with pytest.warns(TrainingWarning, match="the training continues") as warned:
         for step in range(3):
             output.feed(one_row(step, (1.0, 2.0, 3.0), ("a", "b", "c")))
@@ -381,14 +381,14 @@ def test_feeding_never_raises_and_warns_once(player):
 
 @pytest.mark.filterwarnings("error")
 def test_a_training_that_makes_warnings_errors_goes_on_too(player, capsys):
-    output = LiveOutput(Composer(("a", "b"), sound="post"), player)
+    output = LiveOutput(Composer(("a", "b")), player)
     output.feed(one_row(0, (1.0, 2.0, 3.0), ("a", "b", "c")))
     assert "the training continues" in capsys.readouterr().err
     output.close()
 
 
 def test_drones_end_when_the_performance_ends(player):
-    with LiveOutput(Composer(("a", "b"), style="drone", sound="post"), player) as output:
+    with LiveOutput(Composer(("a", "b"), style="drone"), player) as output:
         feed_for(output, player, 0.5, a_and_b)
     sent = [heard.data for heard in player.heard]
     ons = sum(map(is_note_on, sent))
