@@ -18,6 +18,7 @@ from gradmidi.outputs.webvtt import Caption, clock
 from gradmidi.outputs.webvtt import webvtt as as_webvtt
 from gradmidi.recording import Recording
 from gradmidi.recording.companion import ENDED
+from gradmidi.score import Marks, Score, Voice
 
 LAYERS = ["conv1", "conv2", "fc1", "fc2"]
 STEP = 0.3  # s, of four layers
@@ -221,3 +222,26 @@ def test_what_lasts_is_what_is_held():
     after = [one.text for one in said if 1000 * last < one.start < 1000 * zero and "Recovered" not in one.text]
     assert after and all(text.startswith("Healthy") for text in after)
     assert saying(said, "Still: exactly zero in b.")
+
+
+@pytest.mark.parametrize(
+    ("held_until", "said_last"), [(100.0, "Still: NaN."), (30.0, "Healthy.")], ids=["held", "no longer held"]
+)
+def test_what_is_held_decides_where_marks_do_not(held_until, said_last):
+    nan = [("nan", 10.0, "a"), ("nan", 11.0, "b"), ("nan-recovered", 30.0, "a")]
+    kinds, times, layers = zip(*(nan if held_until < 100 else [*nan, ("nan-recovered", 31.0, "b")]), strict=True)
+    held = np.full(1, 59)  # the tone of NaN
+    score = Score(
+        onset=np.array([10.0]),
+        duration=np.array([held_until - 10.0]),
+        frequency=np.array([1000.0]),
+        layer=np.zeros(1, dtype=int),
+        velocity=held,
+        step=held,
+        tied=np.zeros(1, dtype=bool),
+        drum=held,
+        voices=(Voice("state", 9, percussion=True, sustained=True),),
+        marks=Marks(np.array(times), np.array(kinds), np.array(["said"] * len(times)), layer=np.array(layers)),
+        length=100.0,
+    )
+    assert captions_of(score)[-1].text == f"{said_last} The layers are silent."
