@@ -141,5 +141,5 @@ def test_events_are_heard_as_in_the_file(backend, receiver):
     assert by_channel(messages[first:], 0xC0) == by_channel(file, 0xC0)
     strokes = [data[1] for data in messages if data[0] == 0x99]
     # NaN 38, zero 77, explosion 57, what has ended 81; held: NaN 59, explosion 53
-    assert {38, 77, 57, 81, 59, 53} <= set(strokes) and strokes.count(81) == 3
+    assert {38, 77, 57, 81, 59, 53} <= set(strokes) and strokes.count(81) >= 3
     assert Counter(map(is_note_on, filter(is_note, messages)))[True] == sum(map(is_note_off, messages)) == report.notes
