@@ -22,7 +22,8 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WALK = PAGE.split("## The walk of one norm\n")[1].split("\n## ")[0].strip()
 STATIONS = re.findall(r"`((?:\w+\.)+\w+)`", WALK)
 ELSEWHERE = {"measure.meter.Meter.measure"}  # the way that the walk names, but does not take
-TURNING = {"outputs.live.player.schedule.Schedule.act"}  # called all the time, also before anything has come
+# Called all the time, also before anything has come; or by others as well, such as the finder of events.
+TURNING = {"outputs.live.player.schedule.Schedule.act", "recording.gathering.Gathering.append"}
 
 # Notes the functions of gradmidi in the order in which each is called first; the child process flushes line by line.
 TRACER = """
