@@ -141,6 +141,7 @@ def test_bad_input_is_one_line_and_exit_2(options, message, run_cli, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_keeps_and_renders_what_there_is(tmp_path):
     command = [sys.executable, "-m", "gradmidi", "train", "--steps", "1000000", "--out", "o", "--device", "cpu"]
+    command += ["--sound", "post"]
     process = subprocess.Popen(
         command,
         cwd=tmp_path,
