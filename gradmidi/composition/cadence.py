@@ -25,7 +25,9 @@ SAID: Mapping[str, str] = {
 }
 LOWEST = float(key_to_hz(60))  # the tonic is brought into the octave above middle C
 PAUSE, FIRST, SECOND, AFTER = 0.3, 0.4, 1.2, 0.3  # s
+CADENCE = PAUSE + FIRST + SECOND + AFTER
 VELOCITY = 88
+SHORTEST_PIECE = 20.0  # s; a time-lapse of less has no room for it
 
 
 def with_cadence(score: Score, how: str, scale: Scale | None, voices: int) -> Score:
@@ -60,4 +62,4 @@ def with_cadence(score: Score, how: str, scale: Scale | None, voices: int) -> Sc
     columns = merged([score, chords]).columns()
     said = Marks(np.array(starts[:1]), np.array(["ended"]), np.array([SAID[how]]), score.step.max(keepdims=True))
     marks = Marks.merged([score.marks, said])
-    return replace(score, **columns, marks=marks, length=score.length + PAUSE + FIRST + SECOND + AFTER)
+    return replace(score, **columns, marks=marks, length=score.length + CADENCE)

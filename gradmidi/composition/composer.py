@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradmidi.checks import is_number
 from gradmidi.composition.alarms import Alarms
-from gradmidi.composition.cadence import with_cadence
+from gradmidi.composition.cadence import CADENCE, SHORTEST_PIECE, with_cadence
 from gradmidi.composition.dynamics import Dynamics
 from gradmidi.composition.earcons import Earcons
 from gradmidi.composition.grouping import MAX_VOICES, group_layers
@@ -210,6 +210,8 @@ def compose(recording: Recording, *, duration: str | float | None = None, **opti
     if duration is None:
         return composer.ended(composer.feed(recording), recording.meta.get(ENDED, ""))
     seconds = duration if is_number(duration) else parse_duration(duration)
-    lapse = time_lapse(recording, composer.timing.steps_within(seconds, len(composer.grouping.groups)))
+    how = recording.meta.get(ENDED, "") if seconds >= SHORTEST_PIECE else ""
+    room = seconds - CADENCE if how else seconds
+    lapse = time_lapse(recording, composer.timing.steps_within(room, len(composer.grouping.groups)))
     score = composer.feed(lapse.recording, lapse.events, lapse.alarms)
-    return composer.ended(score, recording.meta.get(ENDED, ""))
+    return composer.ended(score, how)

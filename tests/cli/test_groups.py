@@ -34,7 +34,7 @@ def voices(path) -> list[str]:
 
 def test_render_plays_each_group_as_a_voice(norms, run_cli, tmp_path):
     groups = ["--group", "convolutions=conv*", "--group", "head = fc1 , fc2"]
-    done = run_cli("render", norms, *groups, "--mid", "a.mid", "--json", check=True)
+    done = run_cli("render", norms, *groups, "--mid", "a.mid", "--json", "--sound", "post", check=True)
     assert voices(tmp_path / "a.mid")[:2] == ["convolutions", "head"]
     assert sum(m.type == "note_on" for m in mido.MidiFile(tmp_path / "a.mid")) == 2 * 201
     said = json.loads(done.stdout)["voices"]
@@ -57,14 +57,14 @@ def test_groups_are_of_the_chosen_layers(norms, run_cli, tmp_path):
 
 def test_play_sends_one_note_per_step_and_group(healthy, run_cli, tmp_path):
     healthy.rows(0, 10).save(tmp_path / "norms.csv")
-    options = ["--group", "all=*", "--unit", "10ms", "--speed", "10", "--port", "file:a.txt"]
+    options = ["--group", "all=*", "--unit", "10ms", "--speed", "10", "--port", "file:a.txt", "--sound", "post"]
     run_cli("play", "norms.csv", *options, check=True)
     assert len(notes_of(tmp_path / "a.txt")) == 10
 
 
 def test_train_sends_its_groups_live(run_cli, tmp_path):
     groups = ["--group", "convs=conv*", "--group", "fcs=fc*"]
-    live = ["--live", "file:a.txt", "--pace", "wait", "--unit", "10ms"]
+    live = ["--live", "file:a.txt", "--pace", "wait", "--unit", "10ms", "--sound", "post"]
     run_cli("train", "--steps", 4, "--seed", 1, *groups, *live, "--out", "o", check=True)
     assert len(notes_of(tmp_path / "a.txt")) == 2 * 4
     assert voices(tmp_path / "o" / "gradients.mid")[:2] == ["convs", "fcs"]

@@ -29,7 +29,7 @@ def event_folder(tmp_path):
 
 def test_a_tensorboard_run_becomes_sound_in_one_command(event_folder, run_cli, tmp_path):
     options = ("--mid", "x.mid", "--wav", "x.wav", "--sine", "s.wav", "--plot", "x.png", "--duration", "10s", "--json")
-    done = run_cli("render", event_folder, *options)
+    done = run_cli("render", event_folder, "--sound", "post", *options)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["steps"] == 2000

@@ -21,7 +21,7 @@ def notes_of(path: Path) -> list[tuple[int, int]]:
 
 def test_train_live_sends_what_the_mid_file_holds(run_cli, tmp_path):
     options = ["--steps", 12, "--seed", 1, "--unit", "10ms", "--live", "file:live.txt", "--pace", "wait", "--out", "o"]
-    done = run_cli("train", *options)
+    done = run_cli("train", "--sound", "post", *options)
     assert done.returncode == 0, done.stderr
     assert "12 of 12 steps heard" in done.stderr
     file = mido.MidiFile(tmp_path / "o" / "gradients.mid")
@@ -31,9 +31,9 @@ def test_train_live_sends_what_the_mid_file_holds(run_cli, tmp_path):
 
 def test_play_sends_a_recording_and_a_file_alike(run_cli, healthy, tmp_path):
     healthy.rows(0, 20).save(tmp_path / "norms.csv")
-    run_cli("render", "norms.csv", "--mid", "x.mid", "--unit", "10ms")
+    run_cli("render", "norms.csv", "--mid", "x.mid", "--unit", "10ms", "--sound", "post")
     fast = ["--speed", "10"]
-    one = run_cli("play", "norms.csv", "--unit", "10ms", "--port", "file:a.txt", *fast, "--json")
+    one = run_cli("play", "norms.csv", "--unit", "10ms", "--sound", "post", "--port", "file:a.txt", *fast, "--json")
     two = run_cli("play", "x.mid", "--port", "file:b.txt", *fast, "--json")
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
     assert json.loads(one.stdout)["notes"] == json.loads(two.stdout)["notes"] == 80

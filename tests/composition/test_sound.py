@@ -280,3 +280,10 @@ def test_the_explained_preset_explains_every_key() -> None:
     for field in fields(Sound):
         assert field.name == "parts" or f"\n{field.name} = " in f"\n{text}", field.name
     assert all(choose_sound(name).about for name in SOUNDS)
+
+
+def test_a_piece_of_a_given_length_has_its_cadence_within_it() -> None:
+    for seconds, has_cadence in ((60.0, True), (10.0, False)):
+        score = compose(recorded(healthy(1000), ended="well"), duration=seconds)
+        assert seconds - 2.5 < score.length <= seconds
+        assert (len(np.unique(score.step[score.onset > score.length - 2])) == 1) == has_cadence

@@ -85,7 +85,7 @@ def test_every_event_is_said_when_it_is_heard(score, captions):
 
 
 def test_what_lasts_is_said_with_each_reminder_and_not_after_its_end(captions):
-    (begins,), (ends,) = saying(captions, "Alarm: NaN"), saying(captions, "Recovered: conv2")
+    (begins,), (ends,) = saying(captions, "Alarm: NaN"), saying(captions, "Recovered: no NaN in conv2")
     between = [one for one in captions if begins.end <= one.start < ends.start]
     assert [one.text.split(".")[0] for one in between] == ["Still: NaN in conv2 and 1 more layer"]
     assert between[0].start == pytest.approx(begins.start + 10_000, abs=1000 * STEP)  # when it is struck again
