@@ -51,8 +51,8 @@ class Difference(NamedTuple):
     Attributes:
         name: a layer, :data:`WHOLE` or :data:`LOSS`.
         steps: how many steps were compared.
-        ratio: median of B / A in them; nan if there are none.
-        sizes: median of A and of B in them; inf where it is not finite, nan if there are none.
+        ratio: median of B / A in them; nan for no such steps.
+        sizes: median of A and of B in them; inf where it is not finite, nan for no such steps.
         apart: where the runs are apart, in order.
     """
 

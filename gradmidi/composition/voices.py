@@ -132,7 +132,7 @@ def read_parts(table: Mapping[str, Any], source: str) -> tuple[Part, ...]:
     """The ``[[voice]]`` tables of a file called ``source``.
 
     Raises:
-        InputError: there are none, or one cannot be used.
+        InputError: the file has no such table, or one cannot be used.
     """
     rows = table.get("voice", [])
     if not rows:

@@ -35,7 +35,7 @@ def find_soundfont(explicit: str | Path | None = None) -> Path:
 
     Raises:
         InputError: the one given, or named in the environment, is missing or not a SoundFont.
-        MissingPartError: ``"gm"`` was asked for, and there is none.
+        MissingPartError: ``"gm"`` was asked for, and no such font is installed.
     """
     for source, name in (("--soundfont", explicit), ("GRADMIDI_SOUNDFONT", os.environ.get("GRADMIDI_SOUNDFONT"))):
         if name:

@@ -128,7 +128,7 @@ def _every(steps: Steps) -> int:
 
 
 def _chosen(steps: Steps, slots: Steps, middles: NDArray[np.float64] | Steps) -> Steps:
-    """For each slot the row nearest to its middle, of equally near ones the last; −1 where there is none. (N,)"""
+    """For each slot the row nearest to its middle, of equally near ones the last; −1 for an empty slot. (N,)"""
     away = np.abs(steps - middles[slots])
     order = np.lexsort((-np.arange(len(steps)), away, slots))
     filled, first = np.unique(slots[order], return_index=True)
